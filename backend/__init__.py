@@ -1,0 +1,1 @@
+"""The served half of Unmask: the Chalice app and the command line."""
