@@ -1,0 +1,47 @@
+"""A manifest is read whole, or refused with a sentence that says what to mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training.manifest import ManifestError, Sample, count_by_source, read_manifest
+
+
+def test_columns_that_are_missing_get_sensible_values(tmp_path: Path) -> None:
+    manifest = tmp_path / "faces.csv"
+    manifest.write_text("path,label\nstreet/a.jpg,Real\nstreet/b.jpg,fake\n")
+    assert read_manifest(manifest) == [
+        Sample("street/a.jpg", 0, "street", "", "street/a.jpg"),
+        Sample("street/b.jpg", 1, "street", "", "street/b.jpg"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("file,label\na,real\n", "lacks the column path"),
+        ("", "lacks the column label and path"),
+        ("path,label\na,maybe\n", "line 2"),
+        ("path,label\n,real\n", "line 2"),
+        ("path,label\na,real\nb\n", "line 3"),
+        ("path,label\na,real\na,fake\n", "more than once"),
+        (b"path,label\n\xff\xfe,real\n", "cannot be read"),
+    ],
+)
+def test_a_bad_manifest_is_refused_with_its_fault(tmp_path: Path, text: str | bytes, says: str) -> None:
+    manifest = tmp_path / "faces.csv"
+    manifest.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ManifestError, match=says):
+        read_manifest(manifest)
+
+
+def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_manifest(tmp_path / "none.csv")
+
+
+def test_sources_are_counted_by_class() -> None:
+    samples = [Sample(str(i), i % 2, "ab"[i > 2], "", str(i)) for i in range(5)]
+    assert count_by_source(samples) == {("a", 0): 2, ("a", 1): 1, ("b", 0): 1, ("b", 1): 1}

@@ -1,0 +1,56 @@
+"""No group lies on both sides of a split, and the split is the same everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.manifest import Sample, read_manifest
+from training.splits import PARTS, split_by_group
+
+
+def make(groups: list[int], source: str = "street") -> list[Sample]:
+    return [Sample(f"{source}/{i}", i % 2, source, "", f"{source} {group}") for i, group in enumerate(groups)]
+
+
+@given(st.lists(st.integers(0, 30), max_size=200), st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_every_sample_lands_once_and_no_group_twice(groups: list[int], seed: int) -> None:
+    samples = make(groups)
+    parts = split_by_group(samples, seed)
+    assert sorted(s.path for rows in parts.values() for s in rows) == sorted(s.path for s in samples)
+    seen = Counter(group for rows in parts.values() for group in {s.group for s in rows})
+    assert all(count == 1 for count in seen.values())
+
+
+def test_each_source_is_dealt_seventy_fifteen_fifteen() -> None:
+    samples = make(list(range(1000))) + make(list(range(100)), "studio")
+    parts = split_by_group(samples)
+    for source, total in (("street", 1000), ("studio", 100)):
+        shares = [sum(s.source == source for s in parts[part]) / total for part in PARTS]
+        assert shares == pytest.approx([0.70, 0.15, 0.15], abs=0.01)
+
+
+def test_the_split_depends_on_names_and_seed_alone() -> None:
+    samples = make(list(range(50)))
+    once = {s.path for s in split_by_group(samples)["test"]}
+    assert {s.path for s in split_by_group(samples[::-1])["test"]} == once
+    assert {s.path for s in split_by_group(samples, seed=1)["test"]} != once
+
+
+def test_a_group_that_spans_sources_stays_whole() -> None:
+    samples = [Sample(f"{i}", 0, ("a", "b")[i % 2], "", f"person {i // 2}") for i in range(60)]
+    parts = split_by_group(samples)
+    groups = [{s.group for s in parts[part]} for part in PARTS]
+    assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+
+
+def test_the_shared_pairs_are_kept_apart(shared: Path) -> None:
+    parts = split_by_group(read_manifest(shared / "data" / "faces.csv"))
+    pairs = {part: {s.group for s in rows if s.source == "ffpp"} for part, rows in parts.items()}
+    assert min(map(len, pairs.values())) >= 2
+    assert sum(map(len, pairs.values())) == 17

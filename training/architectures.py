@@ -1,0 +1,61 @@
+"""Networks by name. Each ends in a map whose mean is the logit, so the evidence comes for free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+
+def build_student(
+    side: int = 160, width: float = 1.0, weights: str | Path | None = "imagenet", unfreeze_from: int = 4
+) -> keras.Model:
+    """MobileNetV2 with a fully convolutional head: 1×1 convolution to one channel, then the mean.
+
+    The channel before the mean is an exact class-activation map (Zhou et al. 2016): its values add up to
+    the logit, positive where a place speaks for *fake*.
+
+    Args:
+        side: input side, px, a multiple of 32.
+        width: MobileNetV2's alpha.
+        weights: "imagenet" to download, None for random, or a `.weights.h5` file without the top.
+        unfreeze_from: inverted-residual block from which layers are trained (0 to 16); what lies below
+            keeps its weights and its batch statistics.
+
+    Returns:
+        float32 [N, side, side, 3] in [-1, 1] to a logit [N, 1]; the layer "evidence" holds the map
+        [N, side / 32, side / 32, 1].
+
+    Raises:
+        ValueError: the side is not a multiple of 32, or the weights do not fit.
+    """
+    if side % 32:
+        raise ValueError(f"side must be a multiple of 32. Received: {side}")
+    backbone = keras.applications.MobileNetV2(
+        input_shape=(side, side, 3),
+        alpha=width,
+        include_top=False,
+        weights="imagenet" if weights == "imagenet" else None,
+    )
+    if weights not in ("imagenet", None):
+        backbone.load_weights(weights)
+    freeze_below(backbone, f"block_{unfreeze_from}_expand")
+    evidence = keras.layers.Conv2D(1, 1, name="evidence")(keras.layers.Dropout(0.2)(backbone.output))
+    logit = keras.layers.GlobalAveragePooling2D(name="logit")(evidence)
+    return keras.Model(backbone.input, logit, name="student")
+
+
+def freeze_below(backbone: keras.Model, first_trained: str) -> None:
+    """Freeze all layers before the one called `first_trained`; an unknown name trains them all."""
+    names = [layer.name for layer in backbone.layers]
+    for layer in backbone.layers[: names.index(first_trained) if first_trained in names else 0]:
+        layer.trainable = False
+
+
+def add_evidence(network: keras.Model) -> keras.Model:
+    """Return the network with both outputs: the logit [N, 1] and the map [N, h, w, 1]."""
+    return keras.Model(
+        network.input,
+        [network.output, network.get_layer("evidence").output],
+        name=f"{network.name}_with_evidence",
+    )

@@ -1,0 +1,82 @@
+"""The manifest: a CSV that names every picture, its label, and what it must not be split from."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LABELS = {"real": 0, "fake": 1}
+
+
+class ManifestError(ValueError):
+    """A manifest cannot be read; the message names the file, the line and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled picture.
+
+    Attributes:
+        path: where the picture lies, relative to the data root.
+        label: 1 fake, 0 real.
+        source: the collection that it comes from; results are shown by source.
+        method: how the fake was made, "" for real or unknown.
+        group: pictures of one group (a person, a pair, a video) never lie on both sides of a split.
+    """
+
+    path: str
+    label: int
+    source: str
+    method: str
+    group: str
+
+
+def read_manifest(manifest: Path) -> list[Sample]:
+    """Read a faces CSV with the columns `path` and `label`, and optionally `source`, `method`, `group`.
+
+    An empty `source` becomes the picture's top folder; an empty `group` makes the picture its own group.
+
+    Raises:
+        ManifestError: the file is missing, has no such columns, an unknown label, or a path twice.
+    """
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = {"path", "label"} - set(reader.fieldnames or ())
+            if missing:
+                raise ManifestError(f"{manifest} lacks the column {' and '.join(sorted(missing))}.")
+            samples = [_parse(row, manifest, reader.line_num) for row in reader]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{manifest} cannot be read: {error}") from error
+    paths = [sample.path for sample in samples]
+    if len(set(paths)) < len(paths):
+        twice = next(path for path in paths if paths.count(path) > 1)
+        raise ManifestError(f"{manifest} names {twice} more than once.")
+    return samples
+
+
+def _parse(row: dict[str, str | None], manifest: Path, line: int) -> Sample:
+    path = (row["path"] or "").strip()
+    label = (row["label"] or "").strip().lower()
+    if not path or label not in LABELS:
+        raise ManifestError(
+            f"{manifest}, line {line}: a row needs a path and a label, real or fake. Received: {path!r}, {label!r}"
+        )
+    return Sample(
+        path=path,
+        label=LABELS[label],
+        source=(row.get("source") or "").strip() or Path(path).parts[0],
+        method=(row.get("method") or "").strip(),
+        group=(row.get("group") or "").strip() or path,
+    )
+
+
+def count_by_source(samples: Sequence[Sample]) -> dict[tuple[str, int], int]:
+    """Return how many samples each (source, label) holds, in the order of their names."""
+    counts: dict[tuple[str, int], int] = {}
+    for sample in sorted(samples, key=lambda s: (s.source, s.label)):
+        key = (sample.source, sample.label)
+        counts[key] = counts.get(key, 0) + 1
+    return counts
