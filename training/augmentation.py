@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+
 from chalicelib.faces import crop_square, resize_square
 
 # The margin that serving uses is 0.3. The range is wide because many collections are framed more tightly than

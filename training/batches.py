@@ -7,11 +7,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+
 from chalicelib.detector import normalise
 from chalicelib.faces import crop_face
 from chalicelib.images import decode
 from chalicelib.settings import Settings
-
 from training.augmentation import augment
 from training.faces import LocatedFace
 from training.manifest import Sample, count_by_source

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from chalicelib.verdicts import Calibration
 from sklearn.linear_model import LogisticRegression
+
+from chalicelib.verdicts import Calibration
 
 # Of real pictures, at most this share may be called likely fake; of fakes, at most that share likely real.
 FALSE_ALARMS = 0.02

@@ -10,8 +10,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from chalicelib.detector import normalise
 
+from chalicelib.detector import normalise
 from training.manifest import Sample
 from training.metrics import auc
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+
 from chalicelib.errors import UnmaskError
 from chalicelib.settings import Settings
 

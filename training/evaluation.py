@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from chalicelib.checks import Checker, Scores
 from chalicelib.detector import Detector
 from chalicelib.errors import ModelUnavailable, UnmaskError
 from chalicelib.faces import FaceFinder
 from chalicelib.settings import Settings
-
 from training.keras_detector import KerasDetector
 from training.manifest import Sample
 from training.metrics import bootstrap_auc, measure

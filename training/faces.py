@@ -12,7 +12,6 @@ from chalicelib.errors import UnmaskError
 from chalicelib.faces import FaceFinder
 from chalicelib.images import decode
 from chalicelib.settings import Settings
-
 from training.manifest import Sample
 
 # Below this a second, smaller "face" is more often a pattern than a face.

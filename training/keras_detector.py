@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from chalicelib.detector import normalise
 from chalicelib.errors import ModelUnavailable
 from chalicelib.verdicts import Calibration

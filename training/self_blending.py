@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from chalicelib.faces import crop_square, resize_square
 
+from chalicelib.faces import crop_square, resize_square
 from training.faces import LocatedFace
 
 # A face outline seen from the middle of the eyes: x in units of the eye distance, y in units of the distance

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import keras
-from chalicelib.settings import Settings
 
+from chalicelib.settings import Settings
 from training.architectures import build_student
 from training.batches import FaceBatches, load_crops
 from training.callbacks import Checkpoint, History, Validation

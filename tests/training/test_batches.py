@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from chalicelib.faces import crop_face
 from chalicelib.images import decode
 from chalicelib.settings import Settings
-
 from training.batches import FaceBatches, load_crops
 from training.faces import LocatedFace, locate_faces
 from training.manifest import Sample, read_manifest

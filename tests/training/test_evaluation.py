@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration
-
 from training.evaluation import format_table, score, summarise, write_report
 from training.manifest import Sample, read_manifest
 

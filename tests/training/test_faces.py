@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from chalicelib.settings import Settings
 
+from chalicelib.settings import Settings
 from training import faces
 from training.faces import locate_faces
 from training.manifest import Sample, read_manifest
