@@ -1,0 +1,186 @@
+/** One picture's card: waiting, being checked, then a verdict or a failure that can be tried again. */
+
+import { CheckFailure, checkPicture, forgetCheck } from "./service.js";
+import { drawVerdict, fill, make, wordVerdict } from "./verdict_view.js";
+
+/** @typedef {import("./verdict_view.js").Language} Language */
+/** @typedef {import("./service.js").Model} Model */
+
+/**
+ * @typedef {object} Surroundings
+ * @property {Language} strings
+ * @property {() => Promise<Model | null>} recallModel null where it cannot be loaded
+ * @property {(sentence: string) => void} announce says a sentence to screen readers
+ * @property {(card: Card) => void} enqueue puts a card at the end of the queue
+ */
+
+// From here on a person wonders whether anything still happens.
+const LONG_MS = 5000;
+
+let made = 0;
+
+/** One picture from its choice to its verdict. */
+export class Card {
+  /**
+   * @param {File} picture
+   * @param {string} source what it is, in words
+   * @param {Surroundings} surroundings
+   */
+  constructor(picture, source, surroundings) {
+    this.picture = picture;
+    this.source = source;
+    this.surroundings = surroundings;
+    this.address = URL.createObjectURL(picture);
+    const id = `card-${(made += 1)}`;
+    this.body = make("div", { class: "card-body" });
+    this.title = make("h2", { id, tabindex: "-1" }, [make("bdi", {}, [source])]);
+    this.element = make("article", { class: "card", "aria-labelledby": id }, [this.title, this.body]);
+    this.wait();
+  }
+
+  get page() {
+    return this.surroundings.strings.page;
+  }
+
+  /** Show that other pictures come first. */
+  wait() {
+    this.show(
+      "waiting",
+      this.preview(
+        make("p", {}, [this.page.waiting]),
+        this.button(this.page.remove, () => this.remove()),
+      ),
+    );
+  }
+
+  /** Check the picture and show what came out. Never throws. */
+  async check() {
+    if (this.removed) return;
+    const stop = new AbortController();
+    const words = make("p", {}, [this.page.checking]);
+    const bar = make("div", { class: "bar", "aria-hidden": "true" });
+    this.show(
+      "checking",
+      this.preview(
+        words,
+        bar,
+        this.button(this.page.stop, () => stop.abort()),
+      ),
+    );
+    this.surroundings.announce(fill(this.page.announceChecking, { source: this.source }));
+    const long = setTimeout(() => (words.textContent = this.page.stillChecking), LONG_MS);
+    try {
+      const verdict = await checkPicture(this.picture, stop.signal);
+      this.showVerdict(verdict, await this.surroundings.recallModel());
+    } catch (error) {
+      if (!(error instanceof CheckFailure)) console.error(error);
+      this.showFailure(error instanceof CheckFailure ? error : new CheckFailure("server"));
+    } finally {
+      clearTimeout(long);
+    }
+  }
+
+  /**
+   * @param {import("./verdict_view.js").Verdict} verdict
+   * @param {Model | null} model
+   */
+  showVerdict(verdict, model) {
+    const { strings, announce } = this.surroundings;
+    const thresholds = model?.thresholds ?? null;
+    this.show("verdict");
+    this.view = drawVerdict(this.body, {
+      verdict,
+      picture: this.address,
+      source: this.source,
+      strings,
+      thresholds,
+      limits: model?.limits,
+      onForget: async () => {
+        await forgetCheck(verdict.id);
+        this.remove(fill(this.page.forgotten, { source: this.source }));
+      },
+    });
+    const said = wordVerdict(verdict, strings, thresholds);
+    announce(
+      said.percent === null
+        ? fill(this.page.announceWithout, { source: this.source, verdict: said.verdict })
+        : fill(this.page.announceVerdict, {
+            source: this.source,
+            verdict: said.verdict,
+            percent: said.percent,
+          }),
+    );
+  }
+
+  /** @param {CheckFailure} failure */
+  showFailure(failure) {
+    const { title, explanation } = this.page.failures[failure.kind];
+    const retry = this.button(this.page.retry, () => {
+      this.wait();
+      // The button is gone; without this the focus would fall back to the top of the page.
+      this.title.focus();
+      this.surroundings.enqueue(this);
+    });
+    const words = [make("h3", {}, [title]), make("p", {}, [failure.explanation ?? explanation])];
+    if (failure.retryAfter)
+      words.push(make("p", {}, [fill(this.page.wait, { seconds: failure.retryAfter })]));
+    words.push(make("p", { class: "aside" }, [this.page.notAVerdict]));
+    const remove = this.button(this.page.remove, () => this.remove());
+    this.show("failure", this.preview(...words, make("div", { class: "card-actions" }, [retry, remove])));
+    this.element.dataset.failure = failure.kind;
+    this.surroundings.announce(fill(this.page.announceFailure, { source: this.source, title }));
+  }
+
+  /**
+   * Take the card off the page.
+   * @param {string} [farewell] stays in its place and takes the focus
+   */
+  remove(farewell) {
+    this.removed = true;
+    this.view?.destroy();
+    URL.revokeObjectURL(this.address);
+    if (!farewell) {
+      this.element.remove();
+      document.getElementById("choose")?.focus({ preventScroll: true });
+      return;
+    }
+    const note = make("p", { class: "farewell", tabindex: "-1" }, [farewell]);
+    this.element.replaceWith(note);
+    note.focus();
+  }
+
+  /**
+   * @param {"waiting" | "checking" | "verdict" | "failure"} state
+   * @param {Node[]} nodes
+   */
+  show(state, ...nodes) {
+    this.view?.destroy();
+    this.view = undefined;
+    delete this.element.dataset.failure;
+    this.element.dataset.state = state;
+    this.element.ariaBusy = String(state === "checking");
+    this.body.replaceChildren(...nodes);
+  }
+
+  /**
+   * A small picture beside some words.
+   * @param {Node[]} words
+   * @returns {HTMLElement}
+   */
+  preview(...words) {
+    const image = make("img", { src: this.address, alt: "" });
+    image.addEventListener("error", () => image.remove(), { once: true });
+    return make("div", { class: "preview" }, [image, make("div", {}, words)]);
+  }
+
+  /**
+   * @param {string} words
+   * @param {() => void} act
+   * @returns {HTMLButtonElement}
+   */
+  button(words, act) {
+    const button = make("button", { type: "button", class: "quiet" }, [words]);
+    button.addEventListener("click", act);
+    return button;
+  }
+}

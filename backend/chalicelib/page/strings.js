@@ -1,0 +1,148 @@
+/**
+ * Every sentence that a script of this page draws. A translation is another object of the same shape;
+ * `{name}` is a gap that `fill` closes. What never changes while the page is open stands in index.html.
+ */
+
+/** English. */
+export const english = {
+  locale: "en",
+
+  verdict: {
+    words: {
+      likely_fake: "Likely fake",
+      likely_real: "Likely real",
+      uncertain: "Uncertain",
+      no_face: "No face found",
+    },
+    meanings: {
+      likely_fake: "At least one face looks machine-made or manipulated.",
+      likely_real:
+        "No face looks machine-made or manipulated to the model. That does not make the picture genuine.",
+      uncertain: "There is not enough here to call it either way.",
+      no_face: "The model judges faces and found none, so it has no opinion on this picture.",
+    },
+    figure: "estimated probability that it is fake",
+    figureOfMany: "estimated probability that face {number}, which decided the verdict, is fake",
+    under: "under {percent}",
+    over: "over {percent}",
+    scale: "Scale from 0 to 100 percent fake. This picture: {percent}.",
+    scaleBands:
+      "Scale from 0 to 100 percent fake. This picture: {percent}. Below {real} counts as likely real, above {fake} as likely fake, between them as uncertain.",
+    below: "below {percent}",
+    above: "above {percent}",
+    between: "in between",
+    noThresholds: "The limits of the three bands could not be loaded.",
+    reasonsTitle: "What to bear in mind",
+    reasons: {
+      face_too_small: "The face is very small in the picture, so there is little for the model to go on.",
+      more_faces_than_checked:
+        "The picture holds more faces than are judged at once. Only the largest were judged.",
+      between_thresholds:
+        "The figure lies in the middle band, where the model is wrong too often to call it.",
+    },
+    facesTitle: "Faces",
+    faceName: "Face {number}",
+    share: "{percent} fake",
+    face: "Face {number} of {count}, {words}",
+    picture: "The checked picture, {source}",
+    pictureMissing: "This browser cannot show this picture. The faces stand where they were found.",
+    map: {
+      hint: "Point at a face, tap it or move to it with the Tab key to see which areas moved the score.",
+      shown: "Face {number}. {areas}",
+      raised: "Areas that raised the score",
+      lowered: "Areas that lowered the score",
+      raisedAt: "Areas that raised the score: most at the {area}.",
+      loweredAt: "Areas that lowered the score: most at the {area}.",
+      flat: "No area moved the score much.",
+      caution: "The colours show what moved the model, not where a picture was edited.",
+      /** Rows from top to bottom, columns from left to right as the picture is seen. */
+      areas: [
+        ["upper left", "top", "upper right"],
+        ["left", "middle", "right"],
+        ["lower left", "bottom", "lower right"],
+      ],
+    },
+    cached: "This exact file was checked before. This is the answer from then.",
+    checkedAt: "Checked",
+    model: "Model",
+    file: "File",
+    media: "Picture",
+    mediaSize: "{width} × {height} px, {format}",
+    sha256: "SHA-256",
+    copy: "Copy report",
+    copied: "Report copied.",
+    copyByHand: "The browser does not allow copying here. Select the text and copy it:",
+    forget: "Forget this check",
+    forgetting: "Forgetting …",
+    forgetFailed: "This check could not be forgotten. Try again.",
+    report: {
+      title: "Unmask report",
+      verdict: "Verdict: {verdict}",
+      probability: "Estimated probability that it is fake: {percent}",
+      bands: "Bands: likely real below {real}, likely fake above {fake}, uncertain in between",
+      face: "Face {number} of {count} at x {x}, y {y}, {width} × {height} px: {verdict}, {percent} fake",
+      faceWithout: "Face {number} of {count} at x {x}, y {y}, {width} × {height} px: {verdict}",
+      note: "Note: {note}",
+      file: "File: {source}",
+      media: "Picture: {width} × {height} px, {format}",
+      sha256: "SHA-256 of the file: {sha256}",
+      checkedAt: "Checked at: {time}",
+      model: "Model: {name} {version}",
+      limits: "Limits:",
+      closing: "This is a model's estimate. It is sometimes wrong, in both directions.",
+    },
+  },
+
+  page: {
+    pasted: "Pasted picture",
+    tooMany: "Only the first {most} of {count} pictures were taken: up to {most} can be checked at once.",
+    nothingDropped: "That holds no picture file. Save the picture first, then drop the file here.",
+    nothingPasted: "The clipboard holds no picture.",
+    waiting: "Waiting for its turn",
+    checking: "Checking …",
+    stillChecking: "Still checking. A service that was asleep needs some seconds to wake up.",
+    stop: "Stop",
+    retry: "Retry",
+    remove: "Remove",
+    announceChecking: "Checking {source}.",
+    announceVerdict: "{source}: {verdict}. Estimated probability that it is fake: {percent}.",
+    announceWithout: "{source}: {verdict}.",
+    announceFailure: "{source}: {title}. Not a verdict.",
+    forgotten: "{source}: forgotten. The service no longer holds this check.",
+    notAVerdict: "The picture was not checked, so this says nothing about it.",
+    wait: "The service asks to wait {seconds} s before the next try.",
+    modelFailed: "What this model covers could not be loaded.",
+    modelName: "Model {name} {version}",
+    failures: {
+      offline: {
+        title: "No connection",
+        explanation: "The service could not be reached. Check the connection, then try again.",
+      },
+      busy: {
+        title: "The service is busy",
+        explanation: "Too many checks are running at the moment. Try again in a little while.",
+      },
+      slow: {
+        title: "No answer in time",
+        explanation: "The service took too long. It may have been waking up; a second try is often quick.",
+      },
+      stopped: { title: "Stopped", explanation: "You stopped this check before it had an answer." },
+      too_large: {
+        title: "The file is too large",
+        explanation: "The service does not take files of this size. Try a smaller copy of the picture.",
+      },
+      unsupported: {
+        title: "Not a picture that can be opened",
+        explanation: "Choose a photo or another still picture, for example a JPEG, PNG or WebP file.",
+      },
+      unreadable: {
+        title: "The picture cannot be read",
+        explanation: "The file is damaged, incomplete, or too small to hold a face.",
+      },
+      server: {
+        title: "The service failed",
+        explanation: "Something went wrong on the service's side, not with the picture. Try again.",
+      },
+    },
+  },
+};

@@ -1,0 +1,30 @@
+import js from "@eslint/js";
+import globals from "globals";
+
+const strict = {
+  eqeqeq: "error",
+  "no-var": "error",
+  "prefer-const": "error",
+  "no-implicit-globals": "error",
+  "no-eval": "error",
+  "no-implied-eval": "error",
+  "no-new-func": "error",
+  "no-script-url": "error",
+  "no-shadow": "error",
+  "object-shorthand": "error",
+  "prefer-template": "error",
+  // Data becomes text, never markup.
+  "no-restricted-properties": [
+    "error",
+    ...["innerHTML", "outerHTML", "insertAdjacentHTML"].map((property) => ({ property })),
+    { object: "document", property: "write" },
+  ],
+};
+
+export default [
+  { ignores: ["**/node_modules/"] },
+  js.configs.recommended,
+  { rules: strict },
+  { files: ["backend/chalicelib/page/**/*.js"], languageOptions: { globals: globals.browser } },
+  { files: ["tests/page/**/*.js", "extension/*.config.js"], languageOptions: { globals: globals.node } },
+];
