@@ -1,0 +1,284 @@
+"""The HTTP routes and nothing else; the only module that knows Chalice."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import json
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from chalice.app import Chalice, ChaliceUnhandledError, CORSConfig, Request, Response
+
+import chalicelib
+from chalicelib.checks import Checker
+from chalicelib.errors import (
+    BadRequest,
+    ModelUnavailable,
+    NotFound,
+    StoreUnavailable,
+    TooLarge,
+    UnmaskError,
+    UnreadableImage,
+    UnsupportedMedia,
+)
+from chalicelib.openapi import Operation, document
+from chalicelib.schema import Check, Health, ModelCard
+from chalicelib.settings import Settings
+
+# The header is a hint only: the bytes are sniffed, and what the header says is never sent back.
+IMAGE_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/avif",
+    "application/octet-stream",
+)
+PAGE = Path(chalicelib.__file__).parent / "page"
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-cache",
+}
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+# Any page may ask: there are no cookies and no accounts, so a stranger's page gains nothing by a visitor's
+# browser that it could not have by asking itself. Stored checks lie behind random ids that nothing lists.
+CORS = CORSConfig(allow_origin="*", expose_headers=["X-Request-Id"], max_age=86400)
+CHECK_ID = {"check_id": "^[0-9a-f]{32}$"}
+# What Chalice answers by itself, said in our words.
+CHALICE_REFUSALS = {
+    400: ("bad_request", "The request cannot be understood."),
+    405: ("method_not_allowed", "This address does not take that method."),
+    415: (
+        "unsupported_media",
+        f"Send the picture's bytes as the body, with one of these content types: {', '.join(IMAGE_TYPES)}.",
+    ),
+}
+
+app = Chalice(app_name="unmask", configure_logs=False)
+# API Gateway hands over bytes only for the types listed here; Chalice's own list lacks WebP and AVIF.
+app.api.binary_types = list(IMAGE_TYPES)
+
+operations: dict[str, Operation] = {}
+# Chalice keeps the current request on the app object, which the threads of a local server would share.
+_request: ContextVar[Request] = ContextVar("request")
+_loading = threading.Lock()
+
+
+def route(
+    method: str, path: str, operation: Operation, takes: Sequence[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a view together with what the API document says of it."""
+
+    def register(view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def let_errors_through(**parts: str) -> Any:
+            try:
+                return view(**parts)
+            except Exception as error:
+                # Chalice turns any other class into its own answer before `answer` can see it.
+                raise ChaliceUnhandledError from error
+
+        operations[view.__name__] = operation
+        app.route(path, methods=[method], content_types=list(takes), cors=CORS)(let_errors_through)
+        return view
+
+    return register
+
+
+@route(
+    "POST",
+    "/v1/checks/image",
+    Operation(
+        {200: Check},
+        (BadRequest, TooLarge, UnsupportedMedia, UnreadableImage, ModelUnavailable, StoreUnavailable),
+    ),
+    takes=IMAGE_TYPES,
+)
+def check_image() -> Check:
+    """Check one picture.
+
+    The body is the file itself. The answer is a verdict on every face and on the picture; the picture is
+    not kept. The same bytes are answered from the store, with `cached` set.
+    """
+    return checker().check_image(_read_body(_request.get(), checker().settings.max_bytes))
+
+
+@route("GET", "/v1/checks/{check_id}", Operation({200: Check}, (NotFound, StoreUnavailable), CHECK_ID))
+def get_check(check_id: str) -> Check:
+    """Read a check again."""
+    return checker().get(check_id)
+
+
+@route("DELETE", "/v1/checks/{check_id}", Operation({204: None}, (NotFound, StoreUnavailable), CHECK_ID))
+def delete_check(check_id: str) -> Response:
+    """Forget a check."""
+    checker().delete(check_id)
+    return Response("", status_code=204)
+
+
+@route("GET", "/v1/model", Operation({200: ModelCard}, (ModelUnavailable,)))
+def get_model() -> ModelCard:
+    """Tell what the detector is, what it covers and what it does not."""
+    return checker().model_card()
+
+
+@route("GET", "/v1/health", Operation({200: Health}, (ModelUnavailable, StoreUnavailable)))
+def get_health() -> Health:
+    """Tell whether pictures can be checked."""
+    return {"status": "ok", "model": checker().model, "flags": False}
+
+
+@route("GET", "/v1/openapi.json", Operation({200: dict[str, Any]}))
+def get_document() -> dict[str, Any]:
+    """Describe this API."""
+    return document(app.routes, operations)
+
+
+@route("GET", "/", Operation({200: "text/html"}, (NotFound,)))
+def get_page() -> Response:
+    """Show the page on which a picture can be checked."""
+    return _page_file("index.html")
+
+
+@route("GET", "/assets/{name}", Operation({200: "*/*"}, (NotFound,), {"name": r"^[A-Za-z0-9_.-]+$"}))
+def get_asset(name: str) -> Response:
+    """Serve a file that the page needs."""
+    return _page_file(name)
+
+
+@app.middleware("http")
+def answer(request: Request | None, get_response: Callable[[Any], Response]) -> Response:
+    """The one place where failures become answers; also logs each request, without what was sent."""
+    started = time.perf_counter()
+    request_id = getattr(request and request.lambda_context, "aws_request_id", "-")
+    if request is not None:
+        _request.set(request)
+    try:
+        response = get_response(request)
+        if isinstance(response.body, dict) and response.body.keys() == {"Code", "Message"}:
+            response = _reword(response, request_id)
+    except ChaliceUnhandledError as wrapper:
+        response = refuse(wrapper.__cause__, request_id)
+    response.headers = HEADERS | CORS.get_access_control_headers() | response.headers
+    response.headers["X-Request-Id"] = request_id
+    log(
+        logging.INFO,
+        "request",
+        request_id=request_id,
+        route=f"{request.method} {request.path}" if request else None,
+        status=response.status_code,
+        ms=round((time.perf_counter() - started) * 1000),
+    )
+    return response
+
+
+def refuse(error: BaseException | None, request_id: str) -> Response:
+    """Return the answer to a request that failed.
+
+    An unexpected error is logged by class and frames: its message may quote what was sent.
+    """
+    if isinstance(error, UnmaskError):
+        if error.status >= 500:
+            log(logging.ERROR, error.code, request_id=request_id, message=error.message)
+        return Response(error.to_dict(), {"Content-Type": "application/json"}, error.status)
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    log(
+        logging.ERROR,
+        "unexpected",
+        request_id=request_id,
+        error=type(error).__name__,
+        frames=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+    return refuse(UnmaskError(f"Something went wrong on our side. Please quote {request_id} to report it."), request_id)
+
+
+def log(level: int, event: str, **fields: Any) -> None:
+    """Write one line of JSON."""
+    app.log.log(level, "%s", json.dumps({"level": logging.getLevelName(level), "event": event, **fields}))
+
+
+def checker() -> Checker:
+    """Return the process's checker; loads the models at the first call.
+
+    Not at import: Chalice imports this file while it packages, where there may be no models.
+    """
+    with _loading:
+        return _load_checker()
+
+
+@functools.cache
+def _load_checker() -> Checker:
+    return Checker.from_settings(Settings.from_environment())
+
+
+def _read_body(request: Request, limit: int) -> bytes:
+    """Return the bytes that were sent.
+
+    Chalice's own `raw_body` answers bad base64 with 500 and skips characters that are not in the alphabet.
+    """
+    event = request.to_original_event()
+    body = event["body"] or b""
+    if event.get("isBase64Encoded"):
+        # Three bytes in four characters: refused before anything of that size is decoded.
+        if len(body) * 3 // 4 > limit + 2:
+            raise TooLarge(f"The picture is larger than {limit / 1e6:g} MB.")
+        try:
+            return base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadRequest("The body is not valid base64.") from error
+    return body if isinstance(body, bytes) else body.encode()
+
+
+def _page_file(name: str) -> Response:
+    files = {path.name: path for path in PAGE.glob("*") if path.suffix in MEDIA_TYPES}
+    if name not in files:
+        raise NotFound("There is nothing at this address.")
+    media_type = MEDIA_TYPES[files[name].suffix]
+    data = files[name].read_bytes()
+    binary = media_type in app.api.binary_types
+    return Response(data if binary else data.decode(), {"Content-Type": media_type, **PAGE_HEADERS})
+
+
+def _reword(response: Response, request_id: str) -> Response:
+    if response.status_code not in CHALICE_REFUSALS:
+        return refuse(None, request_id)
+    code, message = CHALICE_REFUSALS[response.status_code]
+    headers = {**response.headers, "Content-Type": "application/json"}
+    return Response({"error": {"code": code, "message": message}}, headers, response.status_code)
+
+
+if not app.log.handlers:
+    app.log.addHandler(logging.StreamHandler())
+    app.log.setLevel(logging.INFO)
+    app.log.propagate = False
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and "AWS_CHALICE_CLI_MODE" not in os.environ:
+    # Lambda starts a process with a whole CPU and no waiting client. What fails here is answered later.
+    with suppress(UnmaskError):
+        checker()

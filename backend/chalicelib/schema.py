@@ -1,0 +1,217 @@
+"""What the doors answer, as types; the API document is generated from them."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypedDict,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+FaceVerdict = Literal["likely_fake", "likely_real", "uncertain"]
+PictureVerdict = Literal["likely_fake", "likely_real", "uncertain", "no_face"]
+Reason = Literal["face_too_small", "between_thresholds", "more_faces_than_checked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a bare type cannot say of a field; every value given becomes a JSON Schema keyword."""
+
+    description: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+    format: str | None = None
+    length: int | None = None
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the JSON Schema keywords."""
+        keywords: dict[str, Any] = {
+            "description": self.description,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "pattern": self.pattern,
+            "format": self.format,
+            "minItems": self.length,
+            "maxItems": self.length,
+        }
+        return {name: value for name, value in keywords.items() if value is not None}
+
+
+Probability = Annotated[float, Note("Calibrated probability that the face is fake.", minimum=0, maximum=1)]
+Box = Annotated[list[float], Note("x, y, width, height in pixels of the upright picture.", length=4)]
+Milliseconds = Annotated[float, Note(minimum=0)]
+
+
+class Evidence(TypedDict):
+    """Areas of a face that raised or lowered its score; a hint where to look, not a proof."""
+
+    grid: Annotated[
+        list[list[float]],
+        Note(
+            "Rows of calibrated log-odds from the top left; above zero speaks for fake. "
+            "Their mean is about the log-odds of `fake_probability`."
+        ),
+    ]
+    box: Annotated[
+        list[int],
+        Note("x, y, width, height in pixels of the square that was judged and that the grid covers.", length=4),
+    ]
+
+
+class Face(TypedDict):
+    """One face of a picture."""
+
+    box: Box
+    detection_confidence: Annotated[float, Note("How sure the search is of a face.", minimum=0, maximum=1)]
+    fake_probability: Probability
+    verdict: FaceVerdict
+    evidence: Evidence
+
+
+class Media(TypedDict):
+    """What was checked."""
+
+    kind: Literal["image", "video"]
+    sha256: Annotated[str, Note("Of the bytes as sent.", pattern="^[0-9a-f]{64}$")]
+    width: Annotated[int, Note("Pixels, upright.", minimum=1)]
+    height: Annotated[int, Note("Pixels, upright.", minimum=1)]
+    format: Annotated[str, Note("Lower case, from the bytes themselves, such as `jpeg`.")]
+    frames: Annotated[int, Note("Frames that the file holds; of an animation the first one is judged.", minimum=1)]
+
+
+class Model(TypedDict):
+    """The detector that judged."""
+
+    name: str
+    version: str
+
+
+class Timing(TypedDict):
+    """Milliseconds a step took when the picture was first checked."""
+
+    decode: Milliseconds
+    faces: Milliseconds
+    detector: Milliseconds
+
+
+class Check(TypedDict):
+    """A checked picture and its verdict."""
+
+    id: Annotated[str, Note("Random; whoever holds it can read and delete the check.", pattern="^[0-9a-f]{32}$")]
+    verdict: Annotated[PictureVerdict, Note("That of the worst face: likely_fake, then uncertain, then likely_real.")]
+    fake_probability: Annotated[
+        float | None,
+        Note("Of the face that decided the verdict; null where there is no face.", minimum=0, maximum=1),
+    ]
+    reasons: Annotated[list[Reason], Note("Why the verdict is not firmer, or not about all faces.")]
+    faces: Annotated[list[Face], Note("Largest first.")]
+    media: Media
+    model: Model
+    checked_at: Annotated[str, Note("UTC, of the first check of these bytes.", format="date-time")]
+    cached: Annotated[bool, Note("The answer comes from the store; nothing was computed for it.")]
+    timing_ms: Timing
+
+
+class Thresholds(TypedDict):
+    """Probabilities between which a verdict is `uncertain`, ends included."""
+
+    real_below: Annotated[float, Note(minimum=0, maximum=1)]
+    fake_above: Annotated[float, Note(minimum=0, maximum=1)]
+
+
+class ModelCard(TypedDict):
+    """What the detector is, what it covers and what it does not."""
+
+    name: str
+    version: str
+    input_side: Annotated[int, Note("Side of the square face crop that it sees, pixels.", minimum=1)]
+    covers: Annotated[list[str], Note("Kinds of forgery that it was trained and tested on.")]
+    limits: Annotated[list[str], Note("Where it is known to fail.")]
+    metrics: Annotated[dict[str, Any], Note("Measured on held-out data; the positive class is fake.")]
+    thresholds: Thresholds
+    terms: Annotated[str, Note("Terms of use.")]
+
+
+class Health(TypedDict):
+    """The service is able to check."""
+
+    status: Literal["ok"]
+    model: Model
+    flags: Annotated[bool, Note("Whether disputed verdicts can be reported here.")]
+
+
+class ErrorDetail(TypedDict):
+    """What went wrong."""
+
+    code: Annotated[str, Note("Stable name, for programs.", pattern="^[a-z][a-z_]*$")]
+    message: Annotated[str, Note("One sentence, for people.")]
+
+
+class Error(TypedDict):
+    """The answer to every request that fails; never a verdict."""
+
+    error: ErrorDetail
+
+
+_SCALARS: dict[Any, dict[str, Any]] = {
+    Any: {},
+    None: {"type": "null"},
+    types.NoneType: {"type": "null"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    str: {"type": "string"},
+}
+
+
+def describe(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a type; typed dictionaries go to `components` and are referred to.
+
+    Args:
+        kind: a type annotation built of the scalars, `list`, `dict[str, …]`, `Literal`, unions,
+            `Annotated[…, Note]` and typed dictionaries.
+        components: schemas by name; filled as types are met.
+
+    Raises:
+        TypeError: the annotation is of another kind.
+    """
+    if kind in _SCALARS:
+        return dict(_SCALARS[kind])
+    if is_typeddict(kind):
+        _describe_fields(kind, components)
+        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        schema = describe(arguments[0], components)
+        for note in arguments[1:]:
+            schema |= note.keywords()
+        return schema
+    if origin is Literal:
+        return {"type": "string", "enum": list(arguments)}
+    if origin is list:
+        return {"type": "array", "items": describe(arguments[0], components)}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": describe(arguments[1], components)}
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [describe(argument, components) for argument in arguments]}
+    raise TypeError(f"No schema for this annotation. Received: {kind!r}")
+
+
+def _describe_fields(kind: Any, components: dict[str, Any]) -> None:
+    if kind.__name__ in components:
+        return
+    schema: dict[str, Any] = {"type": "object", "description": kind.__doc__}
+    components[kind.__name__] = schema
+    hints = get_type_hints(kind, include_extras=True)
+    schema["properties"] = {name: describe(hint, components) for name, hint in hints.items()}
+    schema["required"] = sorted(kind.__required_keys__)
+    schema["additionalProperties"] = False

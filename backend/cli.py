@@ -1,0 +1,408 @@
+"""The command line: `unmask` gathers the commands of every floor; `check` and `serve` belong to this one."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import click
+
+from chalicelib import __version__
+from chalicelib.errors import SettingsError, TooLarge, UnmaskError
+from chalicelib.settings import Settings
+
+if TYPE_CHECKING:
+    from chalicelib.checks import Checker
+    from chalicelib.schema import Check
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif"})
+# From so many pictures on, progress is told, at most every so many seconds.
+MANY = 20
+TELL_EVERY = 5.0
+# Widest path column; longer paths push only their own row.
+WIDEST_PATH = 60
+INTERRUPTED = 130
+
+OURS = ("backend", "chalicelib", "training", "convert")
+# The extra that brings a missing module, where it is not `training`.
+EXTRAS = {"ray": "batch"}
+
+
+class Refusal(click.ClickException):
+    """Nothing could be done because of how the command was called or installed."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Commands of the entry-point group `unmask.commands`, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_entry_points())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = _entry_points().get(cmd_name)
+        return entry.load() if entry else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summarise(entry)) for name, entry in sorted(_entry_points().items())])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise Refusal(str(error)) from error
+        except UnmaskError as error:
+            raise click.ClickException(error.message) from error
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing in OURS:
+                raise
+            extra = EXTRAS.get(missing, "training")
+            raise Refusal(f'This command needs more than the base install: pip install "unmask[{extra}]"') from error
+
+
+def summarise(entry: EntryPoint) -> str:
+    """Return the first line of a command's docstring, read from its source.
+
+    Importing it would bring TensorFlow to `unmask --help`, or fail where that is not installed.
+    """
+    try:
+        found = importlib.util.find_spec(entry.module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or found.origin is None:
+        return ""
+    module = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+@functools.cache
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group="unmask.commands")}
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def unmask() -> None:
+    """Tell whether a face in a picture looks machine-made or manipulated.
+
+    \b
+    unmask check portrait.jpg        one verdict, in a table
+    unmask serve                     the same in a browser
+    """
+
+
+class Source(click.Path):
+    """A file or folder that exists; an address of the web is refused in words of its own."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", value):
+            raise Refusal("Addresses are not accepted yet. Save the picture and give the path of the file.")
+        return super().convert(value, param, ctx)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=Source(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON line a picture instead of a table.")
+@click.option(
+    "--save-maps",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a PNG a picture, with boxes and the areas that raised (orange) or lowered (blue) the score.",
+)
+@click.option("--no-store", is_flag=True, help="Remember nothing, and judge again what was judged before.")
+def check(paths: tuple[Path, ...], as_json: bool, save_maps: Path | None, no_store: bool) -> None:
+    """Check pictures, and folders with all pictures below them.
+
+    Pictures that were checked before are answered from the store (.unmask/, or UNMASK_STORE_PATH), so a run
+    that was interrupted goes on where it stopped. Links to folders inside a folder are not followed.
+
+    \b
+    unmask check portrait.jpg
+    unmask check ~/Pictures --save-maps maps
+    unmask check a.png b.webp --json | jq .verdict
+
+    \b
+    Exit status: 0 all were checked, 1 something could not be read, 2 wrong usage, 130 interrupted.
+    """
+    done = failed = 0
+    total: int | None = None
+    try:
+        checker = _open_checker(remember=not no_store)
+        if save_maps is not None:
+            _make_folder(save_maps)
+        total, width = survey(paths, save_maps)
+        report: Report = JsonLines() if as_json else Table(min(width, WIDEST_PATH))
+        progress = Progress(total, sys.stderr)
+        for path in walk(paths, save_maps):
+            try:
+                result = _check_file(checker, path, save_maps)
+            except UnmaskError as error:
+                if error.status >= 500:
+                    raise
+                failed += 1
+                report.refuse(path, error)
+            else:
+                report.show(path, result)
+            done += 1
+            progress.tell(done)
+    except KeyboardInterrupt:
+        again = "" if no_store else "; run the same command again to go on"
+        click.echo(f"\n{done} of {'?' if total is None else total} checked{again}.", err=True)
+        sys.exit(INTERRUPTED)
+    if total == 0:
+        click.echo(f"No pictures there. Looked for: {' '.join(sorted(IMAGE_SUFFIXES))}", err=True)
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+def serve(host: str, port: int) -> None:
+    """Serve the page and the HTTP API on this machine.
+
+    \b
+    unmask serve
+    curl --data-binary @portrait.jpg -H "Content-Type: image/jpeg" http://127.0.0.1:8000/v1/checks/image
+
+    The API is described at /v1/openapi.json. Ctrl-C ends it.
+    """
+    from backend import app
+    from backend.server import Server
+
+    with _quiet_runtime():
+        checker = app.checker()
+    try:
+        server = Server(host, port, checker.settings.max_bytes)
+    except OSError as error:
+        reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        raise click.ClickException(
+            f"Cannot listen on {host}, port {port}: {reason}. Choose another with --port."
+        ) from error
+    click.echo(f"Unmask is at {server.url}")
+    click.echo("Open that in a browser, or give it to the extension as its service. Ctrl-C ends it.")
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        click.echo("Anybody who can reach this machine can use it.", err=True)
+    server.run()
+    click.echo("Stopped.")
+
+
+def main() -> None:
+    """Run `unmask`."""
+    unmask(prog_name="unmask")
+
+
+@dataclass(slots=True)
+class Progress:
+    """Tells how far a long run is, rarely enough for a log file.
+
+    Attributes:
+        total: pictures of the run.
+        out: where to tell it.
+        clock: seconds.
+    """
+
+    total: int
+    out: IO[str]
+    clock: Callable[[], float] = time.monotonic
+
+    _started: float = 0.0
+    _told: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._started = self._told = self.clock()
+
+    def tell(self, done: int) -> None:
+        """Say that so many are done, if it is time to say so."""
+        now = self.clock()
+        if self.total < MANY or done == self.total or now - self._told < TELL_EVERY:
+            return
+        self._told = now
+        speed = done / (now - self._started)
+        left = (self.total - done) / speed
+        click.echo(f"{done} of {self.total} checked, {speed:.1f} a second, {_duration(left)} to go", file=self.out)
+
+
+class Report(Protocol):
+    """What a run prints, picture by picture; holds nothing back."""
+
+    def show(self, path: Path, result: Check) -> None:
+        """Print a verdict."""
+
+    def refuse(self, path: Path, error: UnmaskError) -> None:
+        """Print why there is none."""
+
+
+class JsonLines:
+    """A JSON object a line: the check and its path, or the path and the error."""
+
+    def show(self, path: Path, result: Check) -> None:
+        click.echo(json.dumps({"path": str(path), **result}))
+
+    def refuse(self, path: Path, error: UnmaskError) -> None:
+        click.echo(json.dumps({"path": str(path), **error.to_dict()}))
+
+
+class Table:
+    """A row a picture, under a heading."""
+
+    def __init__(self, path_width: int) -> None:
+        self._path_width = max(path_width, len("path"))
+        self._row("verdict", "fake", "faces", "path", "reasons")
+
+    def show(self, path: Path, result: Check) -> None:
+        probability = result["fake_probability"]
+        percent = "–" if probability is None else f"{probability:.0%}"
+        reasons = ", ".join(result["reasons"]).replace("_", " ")
+        self._row(result["verdict"].replace("_", " "), percent, str(len(result["faces"])), printable(path), reasons)
+
+    def refuse(self, path: Path, error: UnmaskError) -> None:
+        self._row("not checked", "–", "–", printable(path), error.message)
+
+    def _row(self, verdict: str, percent: str, faces: str, path: str, reasons: str) -> None:
+        click.echo(f"{verdict:<11}  {percent:>4}  {faces:>5}  {path:<{self._path_width}}  {reasons}".rstrip())
+
+
+def walk(paths: Sequence[Path], skipped: Path | None = None) -> Iterator[Path]:
+    """Yield the files given and the pictures below the folders given, in the order of their names.
+
+    Lazily, a folder at a time. Folders that are links are not entered, so a circle of links ends. A folder
+    that cannot be listed is yielded itself. The folder `skipped` is not entered: maps are not to be checked.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        closed: list[OSError] = []
+        for folder, folders, names in os.walk(path, onerror=closed.append):
+            folders[:] = sorted(name for name in folders if not _same(Path(folder, name), skipped))
+            pictures = (name for name in sorted(names) if Path(name).suffix.lower() in IMAGE_SUFFIXES)
+            yield from (Path(folder, name) for name in pictures)
+        yield from (Path(error.filename) for error in closed)
+
+
+def survey(paths: Sequence[Path], skipped: Path | None = None) -> tuple[int, int]:
+    """Return how many files `walk` will yield and the length of their longest printed path."""
+    total = longest = 0
+    for path in walk(paths, skipped):
+        total += 1
+        longest = max(longest, len(printable(path)))
+    return total, longest
+
+
+def printable(path: Path) -> str:
+    """Return a path that cannot break a row or steer a terminal: file names may hold any character."""
+    return "".join(character if character.isprintable() else "�" for character in str(path))
+
+
+def map_name(path: Path) -> str:
+    """Return the name of a picture's map: its own, and digits of its full path so that no two collide."""
+    digest = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
+    return f"{path.stem[:50]}-{digest[:12]}.png"
+
+
+def read(path: Path, limit: int) -> bytes:
+    """Return a file's bytes, never more than the limit and one.
+
+    Raises:
+        UnmaskError: it is larger than that, is no regular file, or cannot be read.
+    """
+    try:
+        if not path.is_file():
+            raise Unreadable("The folder cannot be read." if path.is_dir() else "This is not a file.")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise Unreadable(f"The file cannot be read: {error.strerror}.") from error
+    if len(data) > limit:
+        raise TooLarge(f"The picture is larger than {limit / 1e6:g} MB.")
+    return data
+
+
+class Unreadable(UnmaskError):
+    """A file cannot be read."""
+
+    status = 422
+    code = "unreadable_file"
+
+
+def _open_checker(*, remember: bool) -> Checker:
+    # Loading the networks takes longer than `unmask --help` may.
+    from chalicelib.checks import Checker
+
+    with _quiet_runtime():
+        return Checker.from_settings(Settings.from_environment(), remember=remember)
+
+
+@contextmanager
+def _quiet_runtime() -> Iterator[None]:
+    """Keep LiteRT from greeting on standard error while it loads: it knows no setting for that."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _same(path: Path, other: Path | None) -> bool:
+    return other is not None and other.exists() and path.samefile(other)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refusal(f"The folder {printable(path)} cannot be made: {error.strerror}.") from error
+
+
+def _check_file(checker: Checker, path: Path, maps: Path | None) -> Check:
+    data = read(path, checker.settings.max_bytes)
+    result = checker.check_image(data)
+    if maps is not None:
+        _save_map(checker.settings, data, result, maps / map_name(path))
+    return result
+
+
+def _save_map(settings: Settings, data: bytes, result: Check, path: Path) -> None:
+    import cv2
+
+    from backend.overlays import draw
+    from chalicelib.images import decode
+
+    drawn = draw(decode(data, settings).pixels, result)
+    _, png = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    try:
+        path.write_bytes(png.tobytes())
+    except OSError as error:
+        raise click.ClickException(f"The map {printable(path)} cannot be written: {error.strerror}.") from error
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,217 @@
+"""The API on one machine: Chalice's local gateway behind an HTTP server that bounds what it reads."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import signal
+import socket
+import socketserver
+import sys
+import time
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import quote, unquote
+
+from chalice.config import Config
+from chalice.local import LocalGateway, LocalGatewayException
+
+from backend import app as web
+from chalicelib.errors import BadRequest, NotFound, TooLarge, UnmaskError
+
+# A client that sends nothing for so long is let go, seconds.
+PATIENCE = 30
+# How long and how much a refused client may go on sending before the connection is cut, seconds and bytes.
+LINGER = 5
+LINGER_BYTES = 100_000_000
+
+
+class LengthRequired(UnmaskError):
+    """The request does not say how long its body is."""
+
+    status = 411
+    code = "length_required"
+
+
+class Incomplete(UnmaskError):
+    """The body ended before the length that was announced."""
+
+    status = 422
+    code = "incomplete_body"
+
+
+class Server(ThreadingHTTPServer):
+    """Serves the app on one address, a thread a connection.
+
+    Attributes:
+        max_bytes: largest body that is read, bytes.
+        gateway: what turns a request into the event that Lambda would see.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, max_bytes: int) -> None:
+        """Bind.
+
+        Args:
+            host: name or address of an interface.
+            port: 0 takes a free one.
+            max_bytes: largest body that is read.
+
+        Raises:
+            OSError: the address is taken, not ours, or unknown.
+        """
+        self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        self.max_bytes = max_bytes
+        self.gateway = LocalGateway(web.app, Config.create())
+        super().__init__((host, port), Handler)
+
+    @property
+    def url(self) -> str:
+        """Address to open in a browser."""
+        host, port = self.server_address[:2]
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+
+    def run(self) -> None:
+        """Serve until the process is interrupted or told to end."""
+
+        def interrupt(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGTERM, interrupt)
+        try:
+            self.serve_forever()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in the middle is its own affair; anything else is ours."""
+        error = sys.exception()
+        if not isinstance(error, (ConnectionError, TimeoutError)):
+            web.refuse(error, "-")
+
+    def server_bind(self) -> None:
+        """Bind without asking the network for our own name, which can take seconds and is never shown."""
+        socketserver.TCPServer.server_bind(self)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = PATIENCE
+    server: Server
+
+    def handle_expect_100(self) -> bool:
+        """Refuse before the client starts to send, where it asks first."""
+        try:
+            self._length()
+        except UnmaskError as error:
+            self._refuse(error)
+            return False
+        return super().handle_expect_100()
+
+    def answer(self) -> None:
+        """Read one request, hand it to the app, send the answer."""
+        try:
+            body = self._read_body()
+        except UnmaskError as error:
+            self._refuse(error)
+            return
+        try:
+            response = self.server.gateway.handle_request(
+                # As anywhere on the web, HEAD is GET without the body.
+                "GET" if self.command == "HEAD" else self.command,
+                _normalise(self.path),
+                dict(self.headers),
+                body,
+            )
+        except (LocalGatewayException, UnicodeError):
+            response = web.refuse(NotFound("There is nothing at this address."), "-").to_dict()
+            response["headers"] |= web.HEADERS | web.CORS.get_access_control_headers()
+        self._send(response["statusCode"], response["headers"], _body(response))
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is no HTTP, or of a kind that nobody serves, in the shape of all our errors."""
+        error = UnmaskError(f"{HTTPStatus(code).phrase}.", code="bad_request")
+        error.status = code
+        self._refuse(error)
+
+    def version_string(self) -> str:
+        """Name the server without the versions of what it is made of."""
+        return "unmask"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The app logs its requests itself, without addresses."""
+
+    def _length(self) -> int:
+        if "transfer-encoding" in self.headers:
+            raise LengthRequired("Send the body in one piece, with its Content-Length.")
+        texts = set(self.headers.get_all("content-length", ["0"]))
+        text = texts.pop().strip()
+        if texts or not (text.isascii() and text.isdigit()):
+            raise BadRequest("The Content-Length is not a number.")
+        # Python refuses to parse numbers of thousands of digits.
+        if len(text) > 15 or int(text) > self.server.max_bytes:
+            raise TooLarge(f"The picture is larger than {self.server.max_bytes / 1e6:g} MB.")
+        return int(text)
+
+    def _read_body(self) -> bytes:
+        length = self._length()
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise Incomplete("The upload ended too early.")
+        return body
+
+    def _refuse(self, error: UnmaskError) -> None:
+        """Answer and hang up: where the next request would begin is not known."""
+        self.close_connection = True
+        # What could not be parsed passes for HTTP/0.9, whose answers have neither status nor headers.
+        self.request_version = self.protocol_version
+        web.log(logging.INFO, "refused", status=error.status, code=error.code)
+        headers = {"Content-Type": "application/json", "Connection": "close"}
+        headers |= web.HEADERS | web.CORS.get_access_control_headers()
+        self._send(error.status, headers, json.dumps(error.to_dict()).encode())
+        self._linger()
+
+    def _send(self, status: int, headers: dict[str, Any], body: bytes) -> None:
+        self.send_response(status)
+        headers.setdefault("Content-Type", "application/json")
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        if status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD" and status != HTTPStatus.NO_CONTENT:
+            self.wfile.write(body)
+
+    def _linger(self) -> None:
+        """Take in what the client still sends: closing on unread bytes would destroy the answer."""
+        deadline, left = time.monotonic() + LINGER, LINGER_BYTES
+        self.connection.settimeout(1)
+        try:
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and time.monotonic() < deadline and (chunk := self.rfile.read1(1 << 16)):
+                left -= len(chunk)
+        except OSError:
+            pass
+
+
+def _normalise(target: str) -> str:
+    """Undo needless escapes in the path, as API Gateway does, but leave `%3F` and the like escaped."""
+    path, mark, query = target.partition("?")
+    return quote(unquote(path), safe="/:@!$&'()*+,;=~") + mark + query
+
+
+def _body(response: dict[str, Any]) -> bytes:
+    body = response["body"] or ""
+    if response.get("isBase64Encoded"):
+        return base64.b64decode(body)
+    return body if isinstance(body, bytes) else body.encode()

@@ -1,0 +1,221 @@
+"""Parts that stand in for the trained network: tests of the app must not depend on what it has learnt."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from chalicelib.checks import Checker
+from chalicelib.errors import NotFound
+from chalicelib.faces import Face
+from chalicelib.settings import MODELS, Settings
+from chalicelib.verdicts import Calibration
+
+CARD: dict[str, Any] = {
+    "name": "stand-in",
+    "version": "2025.01-test",
+    "input_side": 32,
+    "covers": ["Pictures that are redder than they are blue."],
+    "limits": ["Everything else."],
+    "terms": "For tests only.",
+    "metrics": {"auc": 0.5},
+    "calibration": {"temperature": 2.0, "bias": 0.5, "real_below": 0.3, "fake_above": 0.7},
+}
+
+
+class FakeFinder:
+    """Finds what it is told to find."""
+
+    def __init__(self, *boxes: tuple[float, float, float, float]) -> None:
+        self.boxes = boxes
+
+    def find(self, pixels: np.ndarray) -> list[Face]:
+        return [Face(box, 0.987654, np.zeros((5, 2), np.float32)) for box in self.boxes]
+
+
+class FakeDetector:
+    """Gives the logits that it is told to give, and counts how often it is asked."""
+
+    side = 32
+
+    def __init__(self, *logits: float, pause: float = 0.0) -> None:
+        self.card = CARD
+        self.calibration = Calibration.from_card(CARD)
+        self.logits = logits
+        self.pause = pause
+        self.calls = 0
+
+    def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert crops.shape == (len(crops), 32, 32, 3)
+        self.calls += 1
+        time.sleep(self.pause)
+        logits = np.float32(self.logits[: len(crops)])
+        return logits, np.repeat(logits, 16).reshape(-1, 4, 4)
+
+
+class MemoryStore:
+    """The store's contract, in a dictionary."""
+
+    def __init__(self) -> None:
+        self.checks: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, sha256: str, model_version: str) -> dict[str, Any] | None:
+        wanted = (sha256, model_version)
+        return next((c for c in self.checks.values() if (c["media"]["sha256"], c["model"]["version"]) == wanted), None)
+
+    def save(self, check: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            known = self.find(check["media"]["sha256"], check["model"]["version"])
+            return known or self.checks.setdefault(check["id"], check)
+
+    def get(self, check_id: str) -> dict[str, Any]:
+        if check_id not in self.checks:
+            raise NotFound("There is no check under that id.")
+        return self.checks[check_id]
+
+    def delete(self, check_id: str) -> None:
+        self.get(check_id)
+        del self.checks[check_id]
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def parts() -> type:
+    """The stand-ins, by name."""
+
+    class Parts:
+        Finder, Detector, Store, card = FakeFinder, FakeDetector, MemoryStore, CARD
+
+    return Parts
+
+
+@pytest.fixture
+def make_checker() -> Callable[..., Checker]:
+    """Build a checker that finds the given logits' worth of faces, 60 px each."""
+
+    def make(*logits: float, store: Any = None, pause: float = 0.0, **limits: Any) -> Checker:
+        boxes = [(10.0 + 70 * i, 10.0, 55.0, 60.0) for i in range(len(logits))]
+        detector = FakeDetector(*logits, pause=pause)
+        return Checker(Settings(**limits), FakeFinder(*boxes), detector, store)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def encode() -> Callable[..., bytes]:
+    """Encode pixels, or one colour; different `seed`s give different bytes."""
+
+    def encode(pixels: Any = (200, 30, 40), format: str = "PNG", size: tuple[int, int] = (240, 160)) -> bytes:
+        image = Pillow.fromarray(pixels) if isinstance(pixels, np.ndarray) else Pillow.new("RGB", size, pixels)
+        file = io.BytesIO()
+        image.save(file, format)
+        return file.getvalue()
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def write_models() -> Callable[..., Path]:
+    """Fill a folder with the real face networks and a tiny detector: log-odds 4 × (red − blue) by area."""
+    schema = pytest.importorskip(
+        "ai_edge_litert.schema_py_generated", reason="the stand-in network is assembled with LiteRT's schema"
+    )
+
+    def write(folder: Path, *, card: dict[str, Any] | None = None, **options: Any) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("pnet", "rnet", "onet"):
+            (folder / f"{name}.tflite").write_bytes((MODELS / f"{name}.tflite").read_bytes())
+        (folder / "detector.tflite").write_bytes(_build_detector(schema, **options))
+        (folder / "model_card.json").write_text(json.dumps(CARD if card is None else card), encoding="utf-8")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def models(write_models: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a folder."""
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def portrait_file(portrait: np.ndarray, encode: Callable[..., bytes], tmp_path: Path) -> Iterator[Path]:
+    """The portrait as a JPEG file."""
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(encode(portrait, "JPEG"))
+    yield path
+
+
+def _build_detector(
+    schema: Any, side: int = 32, quantised: bool = True, swapped: bool = False, outputs: int = 2
+) -> bytes:
+    """Assemble a .tflite file: average pool → 1 × 1 convolution (the map) → mean (the logit)."""
+    import flatbuffers
+
+    kinds, ops = schema.TensorType, schema.BuiltinOperator
+    kind = kinds.INT8 if quantised else kinds.FLOAT32
+    cells, pixel_scale, weight_scale, map_scale = 4, 2 / 255, 4 / 127, 8 / 127
+    model = schema.ModelT()
+    model.version, model.buffers = 3, [schema.BufferT()]
+
+    def tensor(shape: list[int], scale: float, zero: int = 0, data: Any = None, of: int = kind) -> Any:
+        made = schema.TensorT()
+        made.shape, made.type, made.buffer, made.name = shape, of, 0, b"x"
+        if data is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(data.tobytes(), np.uint8)
+            model.buffers.append(buffer)
+            made.buffer = len(model.buffers) - 1
+        if (quantised and of != kinds.INT32) or (of == kinds.INT32 and scale):
+            made.quantization = schema.QuantizationParametersT()
+            made.quantization.scale, made.quantization.zeroPoint = [scale], [zero]
+        return made
+
+    weights = np.array([127, 0, -127], np.int8) if quantised else np.array([4, 0, -4], np.float32)
+    bias = np.zeros(1, np.int32 if quantised else np.float32)
+    bias_kind = kinds.INT32 if quantised else kinds.FLOAT32
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        tensor([1, side, side, 3], pixel_scale, -1),
+        tensor([1, cells, cells, 3], pixel_scale, -1),
+        tensor([1, 1, 1, 3], weight_scale, 0, weights),
+        tensor([1], pixel_scale * weight_scale, 0, bias, bias_kind),
+        tensor([1, cells, cells, 1], map_scale),
+        tensor([2], 0, 0, np.array([1, 2], np.int32), kinds.INT32),
+        tensor([1, 1], map_scale),
+    ]
+    pool, convolution, mean = schema.Pool2DOptionsT(), schema.Conv2DOptionsT(), schema.ReducerOptionsT()
+    pool.filterWidth = pool.filterHeight = pool.strideW = pool.strideH = side // cells
+    pool.padding = convolution.padding = schema.Padding.VALID
+    convolution.strideW = convolution.strideH = convolution.dilationWFactor = convolution.dilationHFactor = 1
+    steps = [
+        (ops.AVERAGE_POOL_2D, schema.BuiltinOptions.Pool2DOptions, pool, [0], [1]),
+        (ops.CONV_2D, schema.BuiltinOptions.Conv2DOptions, convolution, [1, 2, 3], [4]),
+        (ops.MEAN, schema.BuiltinOptions.ReducerOptions, mean, [4, 5], [6]),
+    ]
+    model.operatorCodes, graph.operators = [], []
+    for index, (op, options_type, options, inputs, results) in enumerate(steps):
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = op
+        code.version = 2 if quantised else 1
+        model.operatorCodes.append(code)
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = index, inputs, results
+        operator.builtinOptionsType, operator.builtinOptions = options_type, options
+        graph.operators.append(operator)
+    graph.inputs, graph.outputs = [0], ([4, 6] if swapped else [6, 4])[:outputs]
+    model.subgraphs = [graph]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -1,0 +1,418 @@
+"""The command line, as a person meets it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from backend import cli
+from chalicelib import __version__
+
+ROOT = Path(__file__).parents[2]
+UNMASK = [sys.executable, "-c", "from backend.cli import main; main()"]
+Encode = Callable[..., bytes]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def home(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a store of its own and stand-in models."""
+    monkeypatch.setenv("UNMASK_MODELS", str(models))
+    monkeypatch.setenv("UNMASK_STORE_PATH", str(tmp_path / "store" / "checks.sqlite3"))
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def run(home: Path) -> Run:
+    """Run `unmask` with these arguments."""
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(cli.unmask, list(arguments), prog_name="unmask")
+
+    return invoke
+
+
+@pytest.fixture
+def photos(home: Path, portrait: np.ndarray, cat: np.ndarray, encode: Encode) -> Path:
+    """A folder with a portrait, a cat, something broken, and files that are no pictures."""
+    folder = home / "photos"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "portrait.jpg").write_bytes(encode(portrait, "JPEG"))
+    (folder / "deeper" / "cat.PNG").write_bytes(encode(cat))
+    (folder / "broken.webp").write_bytes(b"RIFF\0\0\0\0WEBPVP8 ")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def lines(result: Result) -> list[Any]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_table_tells_verdict_share_faces_path_and_reasons(run: Run, photos: Path) -> None:
+    result = run("check", "photos")
+    assert result.exit_code == 1
+    heading, *rows = result.stdout.splitlines()
+    assert re.split(r"\s{2,}", heading) == ["verdict", "fake", "faces", "path", "reasons"]
+    broken, portrait, cat = [re.split(r"\s{2,}", row) for row in rows]
+    assert broken[:4] == ["not checked", "–", "–", "photos/broken.webp"]
+    assert broken[4].endswith(".")
+    assert portrait[0] in ("likely real", "likely fake", "uncertain")
+    assert re.fullmatch(r"\d+%", portrait[1])
+    assert portrait[2:4] == ["1", "photos/portrait.jpg"]
+    assert cat == ["no face", "–", "0", "photos/deeper/cat.PNG"]
+    # Every path begins under its heading.
+    assert {row.index("photos/") for row in rows} == {heading.index("path")}
+
+
+def test_json_is_one_line_a_picture_with_its_path(run: Run, photos: Path) -> None:
+    result = run("check", "--json", "photos")
+    assert result.exit_code == 1
+    broken, portrait, cat = lines(result)
+    assert broken.keys() == {"path", "error"}
+    assert broken["error"]["code"] and broken["path"] == "photos/broken.webp"
+    assert (portrait["path"], len(portrait["faces"]), portrait["media"]["format"]) == (
+        "photos/portrait.jpg",
+        1,
+        "jpeg",
+    )
+    assert (cat["verdict"], cat["fake_probability"]) == ("no_face", None)
+
+
+def test_what_was_checked_before_comes_from_the_store(run: Run, photos: Path) -> None:
+    first, again = (
+        run("check", "--json", "photos/portrait.jpg"),
+        run("check", "--json", "photos/portrait.jpg"),
+    )
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert lines(again) == [{**lines(first)[0], "cached": True}]
+
+
+def test_no_store_remembers_nothing(run: Run, photos: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        result = run("check", "--no-store", "--json", "photos/portrait.jpg")
+        assert lines(result)[0]["cached"] is False
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Missing argument"),
+        (["none.jpg"], "'none.jpg' does not exist"),
+        (["photos", "none"], "'none' does not exist"),
+        (["https://example.org/a.jpg"], "Addresses are not accepted yet."),
+        (["FILE:///etc/passwd"], "Addresses are not accepted yet."),
+        (["data:image/png;base64,AAAA"], "Addresses are not accepted yet."),
+        (["photos", "--fast"], "No such option"),
+        (["photos", "--save-maps", "photos/notes.txt"], "is a file"),
+        (["photos", "--save-maps", "/dev/null/maps"], "cannot be made"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_checked(
+    run: Run, photos: Path, arguments: list[str], sentence: str
+) -> None:
+    result = run("check", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sentence in result.stderr
+
+
+def test_a_wrong_setting_is_wrong_usage(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_MIN_FACE", "small")
+    result = run("check", "photos")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(r"Error: UNMASK_MIN_FACE must be .* Received: 'small'\n", result.stderr)
+
+
+def test_a_missing_model_ends_the_run_with_a_sentence(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_MODELS", "/nowhere")
+    result = run("check", "photos")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch(r"Error: The model .* is missing or damaged\.\n", result.stderr)
+
+
+def test_a_folder_without_pictures_is_no_failure(run: Run, home: Path) -> None:
+    (home / "empty").mkdir()
+    result = run("check", "empty")
+    assert result.exit_code == 0
+    assert "No pictures there." in result.stderr
+
+
+def test_a_circle_of_links_ends(run: Run, photos: Path) -> None:
+    (photos / "deeper" / "up").symlink_to(photos)
+    (photos / "self").symlink_to(".")
+    (photos / "again.jpg").symlink_to("portrait.jpg")
+    result = run("check", "--json", "photos")
+    assert [line["path"] for line in lines(result)] == [
+        "photos/again.jpg",
+        "photos/broken.webp",
+        "photos/portrait.jpg",
+        "photos/deeper/cat.PNG",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["broken link", "pipe", "device", "too large"])
+def test_what_is_no_readable_picture_is_told_and_the_rest_goes_on(
+    run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    odd = photos / "a.jpg"
+    if kind == "broken link":
+        odd.symlink_to("nowhere.jpg")
+    elif kind == "pipe":
+        os.mkfifo(odd)
+    elif kind == "device":
+        odd.symlink_to("/dev/zero")
+    else:
+        monkeypatch.setenv("UNMASK_MAX_BYTES", "1000000")
+        with odd.open("wb") as file:
+            # Sparse: read whole, it would not fit into memory.
+            file.truncate(1 << 40)
+    result = run("check", "--json", "photos")
+    first, *others = lines(result)
+    assert result.exit_code == 1
+    assert (first["path"], len(others)) == ("photos/a.jpg", 3)
+    assert first["error"]["code"] == ("too_large" if kind == "too large" else "unreadable_file")
+
+
+def test_a_folder_that_cannot_be_listed_is_told(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("deeper"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = run("check", "--json", "photos")
+    assert result.exit_code == 1
+    assert {
+        "path": "photos/deeper",
+        "error": {"code": "unreadable_file", "message": "The folder cannot be read."},
+    } in lines(result)
+
+
+def test_a_file_name_cannot_steer_the_terminal(run: Run, home: Path, encode: Encode) -> None:
+    names = [b"new\nline.png", b"\x1b[2Jclear.png", b"\xff.png"]
+    for name in names:
+        Path(os.fsdecode(name)).write_bytes(encode())
+    result = run("check", ".")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 4
+    assert "\x1b" not in result.stdout
+    as_json = run("check", "--json", ".")
+    assert sorted(os.fsencode(line["path"]) for line in lines(as_json)) == sorted(names)
+
+
+def test_maps_are_written_for_every_picture_under_names_that_do_not_collide(
+    run: Run, photos: Path, portrait: np.ndarray, encode: Encode
+) -> None:
+    (photos / "deeper" / "portrait.jpg").write_bytes(encode(portrait, "JPEG"))
+    (photos / "portrait.png").write_bytes(encode(portrait))
+    result = run("check", "photos", "--save-maps", "maps/here")
+    assert result.exit_code == 1
+    written = sorted(path.name for path in Path("maps/here").iterdir())
+    assert [name[:-17] for name in written] == ["cat", "portrait", "portrait", "portrait"]
+    for name in written:
+        assert cv2.imread(f"maps/here/{name}") is not None
+    run("check", "photos", "--save-maps", "maps/here")
+    assert sorted(path.name for path in Path("maps/here").iterdir()) == written
+
+
+def test_maps_below_the_pictures_are_not_pictures_to_check(run: Run, photos: Path) -> None:
+    for _ in range(2):
+        result = run("check", ".", "--json", "--save-maps", "photos/maps")
+        assert len(lines(result)) == 3
+    assert len(list((photos / "maps").iterdir())) == 2
+
+
+def test_a_map_that_cannot_be_written_is_told(run: Run, photos: Path) -> None:
+    (photos / "maps" / cli.map_name(photos / "portrait.jpg")).mkdir(parents=True)
+    result = run("check", "photos/portrait.jpg", "--save-maps", "photos/maps")
+    assert result.exit_code == 1
+    assert "cannot be written: Is a directory." in result.stderr
+
+
+def test_a_very_long_name_still_gets_a_map(run: Run, home: Path, encode: Encode) -> None:
+    name = "é" * 120 + ".png"
+    Path(name).write_bytes(encode())
+    assert run("check", name, "--save-maps", "maps").exit_code == 0
+    assert len(list(Path("maps").iterdir())) == 1
+
+
+def test_help_teaches_by_example(run: Run) -> None:
+    result = run("check", "--help")
+    assert "unmask check portrait.jpg\n" in result.stdout
+    assert "Exit status: 0 all were checked" in result.stdout
+    assert "curl --data-binary" in run("serve", "--help").stdout
+
+
+def test_version_is_told(run: Run) -> None:
+    assert run("--version").stdout == f"unmask {__version__}\n"
+
+
+def test_help_lists_the_commands_of_every_floor_and_imports_none_of_them() -> None:
+    program = (
+        "import sys\nfrom backend.cli import unmask\n"
+        "try: unmask(['--help'], prog_name='unmask')\n"
+        "finally:\n heavy = {'tensorflow', 'keras', 'cv2', 'numpy', 'chalice', 'training.cli'}\n"
+        " print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stderr.strip() == "[]"
+    for command in ("check", "serve", "evaluate", "train", "convert"):
+        assert re.search(rf"^  {command} +[A-Z]", run.stdout, re.MULTILINE), command
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Install a command `extra` of this source, and nothing else."""
+
+    def install(source: str) -> None:
+        (tmp_path / "extra_floor.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "extra_floor", raising=False)
+        entry = EntryPoint("extra", "extra_floor:extra", "unmask.commands")
+        monkeypatch.setattr(cli, "_entry_points", lambda: {"extra": entry})
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("source", "extra"),
+    [
+        ("import no_such_tensorflow\ndef extra(): ...", "training"),
+        ("import click\n@click.command()\ndef extra():\n    import no_such_keras.layers", "training"),
+        (
+            "import click\n@click.command()\ndef extra():\n    raise ModuleNotFoundError(name='ray.data')",
+            "batch",
+        ),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["extra"]])
+def test_a_missing_extra_is_answered_with_the_line_that_brings_it(
+    run: Run, command: Callable[[str], None], source: str, extra: str, arguments: list[str]
+) -> None:
+    command(source)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f'pip install "unmask[{extra}]"' in result.stderr
+
+
+def test_a_module_of_ours_that_is_missing_is_a_mistake_and_not_an_extra(
+    run: Run, command: Callable[[str], None]
+) -> None:
+    command("import training.no_such_module")
+    assert isinstance(run("extra").exception, ModuleNotFoundError)
+
+
+def test_a_command_is_summarised_by_the_first_line_of_its_docstring(run: Run, command: Callable[[str], None]) -> None:
+    command("import no_such_tensorflow\ndef extra():\n    '''Do more.\n\n    Much more.'''")
+    assert re.search(r"^  extra +Do more\.$", run("--help").stdout, re.MULTILINE)
+    command("extra = 5")
+    assert re.search(r"^  extra$", run("--help").stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("total", "seconds", "told"),
+    [
+        (19, [10, 20, 30], []),
+        (100, [1, 2, 3, 4], []),
+        (100, [1, 6, 7, 8, 12], [2, 5]),
+    ],
+)
+def test_progress_is_told_on_long_runs_and_rarely(total: int, seconds: list[int], told: list[int]) -> None:
+    out, times = io.StringIO(), iter([0, *seconds])
+    progress = cli.Progress(total, out, clock=lambda: next(times))
+    for done in range(1, len(seconds) + 1):
+        progress.tell(done)
+    assert [int(line.split()[0]) for line in out.getvalue().splitlines()] == told
+
+
+def test_progress_says_how_fast_and_how_long() -> None:
+    out, times = io.StringIO(), iter([0, 10])
+    cli.Progress(1000, out, clock=lambda: next(times)).tell(20)
+    assert out.getvalue() == "20 of 1000 checked, 2.0 a second, 8 min 10 s to go\n"
+
+
+@pytest.fixture
+def many(home: Path, encode: Encode) -> Iterator[Path]:
+    """Two hundred pictures that differ."""
+    folder = home / "many"
+    folder.mkdir()
+    for n in range(200):
+        (folder / f"{n:03}.png").write_bytes(encode((n, n, n), size=(320, 240)))
+    yield folder
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["with store", "without store"])
+def test_an_interrupted_run_says_how_far_it_came_and_goes_on_where_it_stopped(many: Path, again: bool) -> None:
+    arguments = [*UNMASK, "check", "--json", "many", *([] if again else ["--no-store"])]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    sentence = re.fullmatch(r"\n(\d+) of 200 checked(; run the same command again to go on)?\.\n", told)
+    assert sentence and bool(sentence.group(2)) == again
+    printed = [json.loads(line) for line in (first + rest).splitlines()]
+    assert 0 < len(printed) < 200
+    assert int(sentence.group(1)) in (len(printed), len(printed) - 1)
+    if again:
+        second = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
+        cached = [json.loads(line)["cached"] for line in second.stdout.splitlines()]
+        # The one in hand when the key was pressed may or may not have been stored.
+        assert len(cached) == 200
+        assert sum(cached) in (len(printed), len(printed) + 1)
+        assert cached == sorted(cached, reverse=True)
+
+
+def test_output_that_nobody_reads_any_more_ends_the_run_quietly(many: Path) -> None:
+    process = subprocess.Popen(
+        [*UNMASK, "check", "--json", "many"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait(timeout=60) == 1
+    process.stderr.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_thousand_photos_need_no_more_memory_than_a_few(home: Path, encode: Encode) -> None:
+    folder = home / "thousand"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for n in range(1000):
+        width, height = rng.integers(64, 800, 2)
+        noise = rng.integers(0, 255, (8, 8, 3), np.uint8)
+        picture = cv2.resize(noise, (int(width), int(height)), interpolation=cv2.INTER_CUBIC)
+        (folder / f"{n}.jpg").write_bytes(encode(picture, "JPEG"))
+    program = (
+        "import atexit, resource, sys\nfrom backend.cli import main\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "atexit.register(lambda: print(peak(), file=sys.stderr))\nmain()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, "check", "thousand"], capture_output=True, text=True, check=True
+    )
+    assert len(run.stdout.splitlines()) == 1001
+    assert int(run.stderr.splitlines()[-1]) < 400_000
