@@ -1,0 +1,1 @@
+"""The conversion floor: Keras networks in, verified .tflite files out."""

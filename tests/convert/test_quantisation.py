@@ -1,0 +1,95 @@
+"""A quantised network keeps its answers; one that does not is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from chalicelib.detector import normalise
+from chalicelib.runtime import load_interpreter
+from convert.quantisation import GateError, Loss, measure_loss, quantise
+from training.architectures import add_evidence, build_student
+
+
+@pytest.fixture(scope="module")
+def crops(portrait: np.ndarray) -> np.ndarray:
+    """64 crops of a portrait at many places and sizes."""
+    import cv2
+
+    rng = np.random.default_rng(0)
+    cut = []
+    for _ in range(64):
+        side = int(rng.integers(120, 400))
+        x, y = rng.integers(0, 512 - side, 2)
+        cut.append(cv2.resize(portrait[y : y + side, x : x + side], (64, 64), interpolation=cv2.INTER_AREA))
+    return np.stack(cut)
+
+
+@pytest.fixture(scope="module")
+def student(crops: np.ndarray) -> keras.Model:
+    """A small network whose batch statistics have seen these crops."""
+    keras.utils.set_random_seed(0)
+    network = build_student(64, 0.35, None, 0)
+    for _ in range(60):
+        network(normalise(crops), training=True)
+    return network
+
+
+@pytest.fixture(scope="module")
+def model(student: keras.Model, crops: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "detector.tflite"
+    path.write_bytes(quantise(student, crops))
+    return path
+
+
+def run(path: Path, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    interpreter = load_interpreter(path)
+    outputs = sorted(interpreter.get_output_details(), key=lambda output: len(output["shape"]))
+    answers = []
+    for crop in crops:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], normalise(crop[None]))
+        interpreter.invoke()
+        answers.append([interpreter.get_tensor(output["index"]) for output in outputs])
+    return np.array([a[0][0, 0] for a in answers]), np.concatenate([a[1] for a in answers])
+
+
+def test_int8_follows_float(model: Path, student: keras.Model, crops: np.ndarray) -> None:
+    wanted = keras.ops.convert_to_numpy(student(normalise(crops), training=False))[:, 0]
+    logits, _ = run(model, crops)
+    assert np.corrcoef(wanted, logits)[0, 1] > 0.97
+
+
+def test_the_map_still_adds_up_to_the_logit(model: Path, student: keras.Model, crops: np.ndarray) -> None:
+    logits, maps = run(model, crops[:8])
+    assert maps.shape == (8, 2, 2, 1)
+    assert np.allclose(maps.mean(axis=(1, 2, 3)), logits, atol=1e-4)
+    assert add_evidence(student).output_shape[1] == (None, 2, 2, 1)
+
+
+def test_the_trunk_is_int8_and_the_head_is_float(model: Path) -> None:
+    interpreter = load_interpreter(model)
+    weights = [d for d in interpreter.get_tensor_details() if len(d["shape"]) == 4 and d["shape"][0] > 1]
+    int8 = sum(int(np.prod(d["shape"])) for d in weights if d["dtype"] == np.int8)
+    other = sum(int(np.prod(d["shape"])) for d in weights if d["dtype"] == np.float32 and "evidence" in d["name"])
+    assert int8 > 100_000
+    assert other == 0
+    assert [d["dtype"] for d in interpreter.get_output_details()] == [np.float32, np.float32]
+
+
+def test_loss_is_what_int8_gives_away() -> None:
+    labels = np.array([0, 0, 1, 1])
+    loss = measure_loss(labels, np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.1, 0.6, 0.5, 0.9]))
+    assert loss.auc == pytest.approx(0.25)
+    assert loss.tpr_at_1_fpr == pytest.approx(0.5)
+    assert loss.probability_p99 == pytest.approx(0.4, abs=0.01)
+
+
+@pytest.mark.parametrize("broken", ["auc", "tpr_at_1_fpr", "probability_p99"])
+def test_a_loss_over_the_gate_is_refused_by_name(broken: str) -> None:
+    within = {"auc": 0.005, "tpr_at_1_fpr": 0.02, "probability_p99": 0.05}
+    Loss(**within).check()
+    with pytest.raises(GateError, match=broken):
+        Loss(**{**within, broken: 0.06}).check()
