@@ -24,7 +24,12 @@ EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--root", type=EXISTING_FOLDER, help="Folder that the paths start from. [default: the CSV's folder]")
 @click.option("--out", default="runs/student", show_default=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--weights", default="imagenet", show_default=True, help="imagenet, none, or a .weights.h5 file.")
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="imagenet, none, a .weights.h5 backbone, or a student.keras to go on from.",
+)
 @click.option("--side", default=160, show_default=True, help="Side of the network's input, px.")
 @click.option("--width", default=1.0, show_default=True, help="MobileNetV2's width (alpha).")
 @click.option("--unfreeze-from", default=4, show_default=True, help="First block that is trained.")

@@ -27,7 +27,7 @@ class Recipe:
 
     side: int = 160
     width: float = 1.0
-    # Backbone start: "imagenet", "none", or a .weights.h5 file.
+    # Start: "imagenet", "none", a .weights.h5 file of the backbone, or a student.keras to go on from.
     weights: str = "imagenet"
     # First MobileNetV2 block that is trained.
     unfreeze_from: int = 4
@@ -95,9 +95,7 @@ def train(
     parts = split_by_group(samples, recipe.seed)
     report(", ".join(f"{part} {sum(s.path in faces for s in rows)}" for part, rows in parts.items()) + " faces")
 
-    network = build_student(
-        recipe.side, recipe.width, None if recipe.weights == "none" else recipe.weights, recipe.unfreeze_from
-    )
+    network = _start(recipe)
     network.compile(
         optimizer=_make_optimizer(recipe),
         loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
@@ -141,6 +139,16 @@ def train(
     (run / "unfinished.keras").replace(saved)
     report(f"saved {saved}")
     return saved
+
+
+def _start(recipe: Recipe) -> keras.Model:
+    """Build the student with the weights that the recipe starts from."""
+    whole = recipe.weights.endswith(".keras")
+    backbone = None if whole or recipe.weights == "none" else recipe.weights
+    network = build_student(recipe.side, recipe.width, backbone, recipe.unfreeze_from)
+    if whole:
+        network.set_weights(keras.models.load_model(recipe.weights, compile=False).get_weights())
+    return network
 
 
 def _make_optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:

@@ -87,6 +87,16 @@ def test_a_finished_run_is_not_trained_again(collection: Path, finished: Path) -
     assert "finished" in says[-1]
 
 
+def test_a_run_can_go_on_from_another_runs_student(collection: Path, finished: Path, tmp_path: Path) -> None:
+    start = str(finished / "student.keras")
+    later = replace(RECIPE, weights=start, steps=1, epochs=1, learning_rate=1e-7)
+    train(later, collection / "faces.csv", collection, tmp_path / "later")
+    kernels = zip(weights_of(finished)[::9], weights_of(tmp_path / "later")[::9], strict=True)
+    assert all(np.allclose(before, after, atol=0.2) for before, after in kernels)
+    first = keras.models.load_model(tmp_path / "later" / "student.keras").get_layer("evidence").kernel
+    assert np.allclose(first, keras.models.load_model(start).get_layer("evidence").kernel, atol=1e-4)
+
+
 def test_another_recipe_does_not_go_on_with_this_run(collection: Path, finished: Path) -> None:
     with pytest.raises(RunMismatch, match="another recipe"):
         train(replace(RECIPE, epochs=4), collection / "faces.csv", collection, finished)
