@@ -65,12 +65,12 @@ def build_pnet() -> Any:
     import keras
 
     picture = keras.Input(batch_shape=(1, None, None, 3), name="pixels")
-    x = _convolve(picture, 10, 3)
-    x = keras.layers.MaxPooling2D(2, 2, padding="same")(x)
-    x = _convolve(x, 16, 3)
-    x = _convolve(x, 32, 3)
-    offsets = keras.layers.Conv2D(4, 1)(x)
-    probabilities = keras.layers.Conv2D(2, 1, activation="softmax")(x)
+    x = _convolve(picture, 10, 3, "1")
+    x = keras.layers.MaxPooling2D(2, 2, padding="same", name="pool1")(x)
+    x = _convolve(x, 16, 3, "2")
+    x = _convolve(x, 32, 3, "3")
+    offsets = keras.layers.Conv2D(4, 1, name="offsets")(x)
+    probabilities = keras.layers.Conv2D(2, 1, activation="softmax", name="probabilities")(x)
     return keras.Model(picture, [offsets, probabilities], name="pnet")
 
 
@@ -79,14 +79,14 @@ def build_rnet() -> Any:
     import keras
 
     crops = keras.Input((24, 24, 3), name="pixels")
-    x = _convolve(crops, 28, 3)
-    x = keras.layers.MaxPooling2D(3, 2, padding="same")(x)
-    x = _convolve(x, 48, 3)
-    x = keras.layers.MaxPooling2D(3, 2)(x)
-    x = _convolve(x, 64, 2)
+    x = _convolve(crops, 28, 3, "1")
+    x = keras.layers.MaxPooling2D(3, 2, padding="same", name="pool1")(x)
+    x = _convolve(x, 48, 3, "2")
+    x = keras.layers.MaxPooling2D(3, 2, name="pool2")(x)
+    x = _convolve(x, 64, 2, "3")
     x = _connect(x, 128)
-    offsets = keras.layers.Dense(4)(x)
-    probabilities = keras.layers.Dense(2, activation="softmax")(x)
+    offsets = keras.layers.Dense(4, name="offsets")(x)
+    probabilities = keras.layers.Dense(2, activation="softmax", name="probabilities")(x)
     return keras.Model(crops, [offsets, probabilities], name="rnet")
 
 
@@ -95,35 +95,36 @@ def build_onet() -> Any:
     import keras
 
     crops = keras.Input((48, 48, 3), name="pixels")
-    x = _convolve(crops, 32, 3)
-    x = keras.layers.MaxPooling2D(3, 2, padding="same")(x)
-    x = _convolve(x, 64, 3)
-    x = keras.layers.MaxPooling2D(3, 2)(x)
-    x = _convolve(x, 64, 3)
-    x = keras.layers.MaxPooling2D(2, 2, padding="same")(x)
-    x = _convolve(x, 128, 2)
+    x = _convolve(crops, 32, 3, "1")
+    x = keras.layers.MaxPooling2D(3, 2, padding="same", name="pool1")(x)
+    x = _convolve(x, 64, 3, "2")
+    x = keras.layers.MaxPooling2D(3, 2, name="pool2")(x)
+    x = _convolve(x, 64, 3, "3")
+    x = keras.layers.MaxPooling2D(2, 2, padding="same", name="pool3")(x)
+    x = _convolve(x, 128, 2, "4")
     x = _connect(x, 256)
-    offsets = keras.layers.Dense(4)(x)
-    landmarks = keras.layers.Dense(10)(x)
-    probabilities = keras.layers.Dense(2, activation="softmax")(x)
+    offsets = keras.layers.Dense(4, name="offsets")(x)
+    landmarks = keras.layers.Dense(10, name="landmarks")(x)
+    probabilities = keras.layers.Dense(2, activation="softmax", name="probabilities")(x)
     return keras.Model(crops, [offsets, landmarks, probabilities], name="onet")
 
 
-def _convolve(x: Any, filters: int, kernel: int) -> Any:
+# Every layer is named: names that Keras counts up would make the bytes depend on what a process built before.
+def _convolve(x: Any, filters: int, kernel: int, number: str) -> Any:
     import keras
 
-    x = keras.layers.Conv2D(filters, kernel)(x)
-    return keras.layers.PReLU(shared_axes=[1, 2])(x)
+    x = keras.layers.Conv2D(filters, kernel, name=f"conv{number}")(x)
+    return keras.layers.PReLU(shared_axes=[1, 2], name=f"prelu{number}")(x)
 
 
 def _connect(x: Any, units: int) -> Any:
     import keras
 
     # The weights come from a framework that stores pictures column by column.
-    x = keras.layers.Permute((2, 1, 3))(x)
-    x = keras.layers.Flatten()(x)
-    x = keras.layers.Dense(units)(x)
-    return keras.layers.PReLU()(x)
+    x = keras.layers.Permute((2, 1, 3), name="permute")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Dense(units, name="dense")(x)
+    return keras.layers.PReLU(name="prelu")(x)
 
 
 def _to_tflite(model: Any) -> bytes:
