@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -16,7 +17,8 @@ import numpy as np
 from chalicelib.detector import Detector, normalise
 from chalicelib.images import decode
 from chalicelib.settings import Settings
-from convert.quantisation import CROPS_PER_CLASS, measure_loss, quantise
+from chalicelib.verdicts import Calibration
+from convert.quantisation import GateError, measure_loss, quantise
 from training.augmentation import augment
 from training.batches import load_crops
 from training.calibration import fit_calibration
@@ -25,6 +27,11 @@ from training.faces import LocatedFace, locate_faces
 from training.manifest import Sample, count_by_source, read_manifest
 from training.progress import every
 from training.splits import split_by_group
+
+# Crops of each class over which the ranges of activations are taken, each as it is and once degraded.
+CROPS_PER_CLASS = 100
+# How many operators at the start stay in float: the first of these that passes the gate.
+FLOAT_OPERATORS = (0, 12, 24, 32, 40, 48)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,56 +106,95 @@ def release(
     student = keras.models.load_model(network, compile=False)
     side = int(student.input.shape[1])
 
-    report("quantising")
-    chosen = _pick(parts["train"], faces, CROPS_PER_CLASS, seed)
-    model = quantise(student, np.concatenate(list(_two_views(chosen, faces, root, side, settings, seed))))
-
-    report("comparing int8 with float on the validation part")
-    validation = [sample for sample in parts["validation"] if sample.path in faces]
-    views = np.concatenate(list(_two_views(validation, faces, root, side, settings, seed)))
-    labels = np.tile([sample.label for sample in validation], 2)
-    sources = [sample.source for sample in validation] * 2
-
-    staging = out / "staging"
-    staging.mkdir(parents=True, exist_ok=True)
-    (staging / "detector.tflite").write_bytes(model)
-    card: dict[str, Any] = {
-        "name": facts.name,
-        "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(model).hexdigest()[:8]}",
-        "input_side": side,
-        "bytes": len(model),
-        "covers": facts.covers,
-        "limits": facts.limits,
-        "terms": facts.terms,
-        "data": _describe(parts, faces, manifest),
-        "calibration": {"temperature": 1.0, "bias": 0.0, "real_below": 0.5, "fake_above": 0.5},
-        "metrics": {},
-    }
-    _write_card(card, staging)
-    int8_logits = Detector(staging, settings.threads).score(views)[0]
-    calibration = fit_calibration(labels, int8_logits, sources)
-    card["calibration"] = asdict(calibration)
-
-    def probabilities(logits: np.ndarray) -> np.ndarray:
-        return np.array([calibration.probability(float(logit)) for logit in logits])
-
-    loss = measure_loss(labels, probabilities(_score_float(student, views)), probabilities(int8_logits))
-    report("int8 loses " + ", ".join(f"{name} {value:.4f}" for name, value in asdict(loss).items()))
-    loss.check()
-    card["quantisation"] = {"views": len(views), **asdict(loss)}
-
-    _write_card(card, staging)
-    rows = score(parts["test"], root, Detector(staging, settings.threads), settings, every(5, "tested", report))
-    metrics = summarise(rows)
-    report(format_table(metrics))
-    card["metrics"] = metrics
-    card = to_json(card)
-    _write_card(card, staging)
-    for name in ("detector.tflite", "model_card.json"):
-        (staging / name).replace(out / name)
-    staging.rmdir()
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out) as folder:
+        staging = Path(folder)
+        chosen = _pick(parts["train"], faces, CROPS_PER_CLASS, seed)
+        ranges = np.concatenate(_two_views(chosen, faces, root, side, settings, seed))
+        validation = _validate(parts["validation"], faces, root, side, settings, seed)
+        card = {
+            **_begin_card(facts),
+            "input_side": side,
+            "data": _describe(parts, faces, manifest),
+            **_quantise_within_gate(student, ranges, validation, staging, facts, settings, report),
+        }
+        _write_card(card, staging)
+        detector = Detector(staging, settings.threads)
+        rows = score(parts["test"], root, detector, settings, every(5, "tested", report))
+        card["metrics"] = summarise(rows)
+        report(format_table(card["metrics"]))
+        _write_card(card, staging)
+        for name in ("detector.tflite", "model_card.json"):
+            (staging / name).replace(out / name)
     report(f"wrote {card['name']} {card['version']} to {out}")
-    return card
+    return to_json(card)
+
+
+@dataclass(frozen=True, slots=True)
+class _Validation:
+    """Crops of the validation part, each picture as it is served and once degraded."""
+
+    views: np.ndarray
+    labels: np.ndarray
+    sources: list[str]
+
+
+def _validate(
+    samples: Sequence[Sample],
+    faces: Mapping[str, LocatedFace],
+    root: Path,
+    side: int,
+    settings: Settings,
+    seed: int,
+) -> _Validation:
+    kept = [sample for sample in samples if sample.path in faces]
+    return _Validation(
+        views=np.concatenate(_two_views(kept, faces, root, side, settings, seed)),
+        labels=np.tile([sample.label for sample in kept], 2),
+        sources=[sample.source for sample in kept] * 2,
+    )
+
+
+def _quantise_within_gate(
+    student: keras.Model,
+    ranges: np.ndarray,
+    validation: _Validation,
+    staging: Path,
+    facts: Facts,
+    settings: Settings,
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """Write the most quantised detector.tflite that passes the gate; return its part of the card."""
+    float_logits = _score_float(student, validation.views)
+    for operators in FLOAT_OPERATORS:
+        model = quantise(student, ranges, operators)
+        (staging / "detector.tflite").write_bytes(model)
+        # Scoring needs a card, and the card's calibration needs the scores: until then, that of a bare logit.
+        bare = asdict(Calibration(1.0, 0.0, 0.5, 0.5))
+        _write_card({**_begin_card(facts), "calibration": bare}, staging)
+        logits = Detector(staging, settings.threads).score(validation.views)[0]
+        calibration = fit_calibration(validation.labels, logits, validation.sources)
+        loss = measure_loss(validation.labels, calibrate(calibration, float_logits), calibrate(calibration, logits))
+        lost = ", ".join(f"{name} {value:.4f}" for name, value in asdict(loss).items())
+        report(f"int8 after the first {operators} operators loses {lost}")
+        if loss.passes():
+            return {
+                "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(model).hexdigest()[:8]}",
+                "bytes": len(model),
+                "calibration": asdict(calibration),
+                "quantisation": {"float_operators": operators, "views": len(logits), **asdict(loss)},
+            }
+    raise GateError(f"int8 loses more than the gate allows: {lost}")
+
+
+def calibrate(calibration: Calibration, logits: np.ndarray) -> np.ndarray:
+    """Turn logits [N] into calibrated probabilities [N]."""
+    return np.array([calibration.probability(float(logit)) for logit in logits])
+
+
+def _begin_card(facts: Facts) -> dict[str, Any]:
+    """Begin a card with what a person says; what is measured comes later."""
+    return {**asdict(facts), "version": "", "metrics": {}}
 
 
 def _pick(samples: Sequence[Sample], faces: Mapping[str, LocatedFace], per_class: int, seed: int) -> list[Sample]:

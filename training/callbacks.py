@@ -14,6 +14,7 @@ import numpy as np
 from chalicelib.detector import normalise
 from training.manifest import Sample
 from training.metrics import auc
+from training.progress import every
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -82,6 +83,12 @@ class History(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
         self._started = time.monotonic()
+        self._tell = every(20, f"epoch {epoch + 1}/{self._epochs}  step", self._report)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Say how far the epoch is; its end has a line of its own."""
+        if batch + 1 < self.params["steps"]:
+            self._tell(batch + 1, self.params["steps"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the row."""

@@ -135,7 +135,8 @@ def train(
         ],
     )
     draw_curves(run / "history.csv", run / "curves.png")
-    network.save(run / "unfinished.keras")
+    # Saved anew, without the optimiser, whose state takes three times the network's size.
+    keras.Model(network.input, network.output, name=network.name).save(run / "unfinished.keras")
     (run / "unfinished.keras").replace(saved)
     report(f"saved {saved}")
     return saved

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.detector import normalise
 from chalicelib.runtime import load_interpreter
-from convert.quantisation import GateError, Loss, measure_loss, quantise
+from convert.quantisation import Loss, measure_loss, quantise
 from training.architectures import add_evidence, build_student
 
 
@@ -88,8 +88,7 @@ def test_loss_is_what_int8_gives_away() -> None:
 
 
 @pytest.mark.parametrize("broken", ["auc", "tpr_at_1_fpr", "probability_p99"])
-def test_a_loss_over_the_gate_is_refused_by_name(broken: str) -> None:
+def test_a_loss_over_the_gate_does_not_pass(broken: str) -> None:
     within = {"auc": 0.005, "tpr_at_1_fpr": 0.02, "probability_p99": 0.05}
-    Loss(**within).check()
-    with pytest.raises(GateError, match=broken):
-        Loss(**{**within, broken: 0.06}).check()
+    assert Loss(**within).passes()
+    assert not Loss(**{**within, broken: 0.06}).passes()
