@@ -89,10 +89,13 @@ def _tensors_in_float(model: bytes, leading: int) -> list[str]:
     interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
-    casts = ("QUANTIZE", "DEQUANTIZE", "DELEGATE")
-    operators = [op for op in interpreter._get_ops_details() if op["op_name"] not in casts]
+    details = interpreter._get_ops_details()
+    operators = [op for op in details if op["op_name"] not in ("QUANTIZE", "DEQUANTIZE", "DELEGATE")]
     head = {op["op_name"]: op for op in operators if op["op_name"] in ("CONV_2D", "MEAN")}
-    return [names[op["outputs"][0]] for op in (*operators[:leading], *head.values())]
+    kept = {op["outputs"][0] for op in (*operators[:leading], *head.values())}
+    # What the network answers with is known by its name after the cast back to float.
+    casts = {op["outputs"][0] for op in details if op["op_name"] == "DEQUANTIZE" and op["inputs"][0] in kept}
+    return [names[index] for index in kept | casts]
 
 
 def measure_loss(labels: np.ndarray, float_probabilities: np.ndarray, int8_probabilities: np.ndarray) -> Loss:
