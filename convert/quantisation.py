@@ -15,7 +15,7 @@ from training.architectures import add_evidence
 from training.metrics import auc, tpr_at_fpr
 
 # The gate of a release, int8 against float on the same crops.
-GATE = {"auc": 0.005, "tpr_at_1_fpr": 0.02, "probability_p99": 0.05}
+GATE = {"auc": 0.005, "tpr_at_1_fpr": 0.02, "probability_p99": 0.05, "kernel_steps": 1.0}
 
 
 class GateError(RuntimeError):
@@ -24,17 +24,21 @@ class GateError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What int8 lost against float on the same crops.
+    """What int8 lost on the same crops, against float and against itself.
 
     Attributes:
         auc: float AUC − int8 AUC.
         tpr_at_1_fpr: the same of the TPR at 1 % FPR.
         probability_p99: 99th percentile of |Δp|, both through the calibration that is served.
+        kernel_steps: largest difference of a logit between the runtime's fast kernels and its reference ones,
+            which round differently, in steps of 1/255 of the range of logits. A network that amplifies such
+            roundings would answer differently on another runtime or processor.
     """
 
     auc: float
     tpr_at_1_fpr: float
     probability_p99: float
+    kernel_steps: float
 
     def passes(self) -> bool:
         """Tell whether every figure is within `GATE`."""
@@ -98,10 +102,37 @@ def _tensors_in_float(model: bytes, leading: int) -> list[str]:
     return [names[index] for index in kept | casts]
 
 
-def measure_loss(labels: np.ndarray, float_probabilities: np.ndarray, int8_probabilities: np.ndarray) -> Loss:
+def measure_loss(
+    labels: np.ndarray, float_probabilities: np.ndarray, int8_probabilities: np.ndarray, kernel_steps: float
+) -> Loss:
     """Compare calibrated probabilities [N] of both networks on the same crops; labels [N], 1 fake."""
     return Loss(
         auc=auc(labels, float_probabilities) - auc(labels, int8_probabilities),
         tpr_at_1_fpr=tpr_at_fpr(labels, float_probabilities, 0.01) - tpr_at_fpr(labels, int8_probabilities, 0.01),
         probability_p99=float(np.quantile(np.abs(float_probabilities - int8_probabilities), 0.99)),
+        kernel_steps=kernel_steps,
     )
+
+
+def compare_kernels(model: bytes, crops: np.ndarray) -> float:
+    """Return the largest difference of a logit between fast and reference kernels, in steps; see `Loss`.
+
+    Args:
+        model: a .tflite of `quantise`.
+        crops: uint8 RGB [N, S, S, 3], N ≥ 2; the reference kernels take some 60 ms each.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    answers = []
+    for resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES):
+        interpreter = Interpreter(model_content=model, experimental_op_resolver_type=resolver)
+        interpreter.allocate_tensors()
+        outputs = interpreter.get_output_details()
+        logit = next(output["index"] for output in outputs if len(output["shape"]) == 2)
+        logits = []
+        for crop in crops:
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], normalise(crop[None]))
+            interpreter.invoke()
+            logits.append(float(interpreter.get_tensor(logit)[0, 0]))
+        answers.append(np.array(logits))
+    return float(np.abs(answers[0] - answers[1]).max() / (np.ptp(answers[0]) / 255))

@@ -24,14 +24,24 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self._folder = run / "checkpoint"
 
-    def restore(self, network: keras.Model) -> int:
-        """Load the newest checkpoint into a compiled network; return the number of epochs it has seen."""
+    def restore(self, network: keras.Model, steps: int) -> int:
+        """Load the newest checkpoint into a compiled network whose epochs have so many steps.
+
+        Returns:
+            The number of epochs that it has seen, 0 where there is no checkpoint.
+        """
         saved = sorted(self._folder.glob("epoch_*.weights.h5"))
         if not saved:
             return 0
         network.optimizer.build(network.trainable_variables)
         network.load_weights(saved[-1])
-        return int(saved[-1].name.removeprefix("epoch_").split(".")[0])
+        epochs = int(saved[-1].name.removeprefix("epoch_").split(".")[0])
+        for layer in network.layers:
+            # Dropout's generator is not among the weights that Keras saves; it counts one draw a step.
+            if isinstance(layer, keras.layers.Dropout):
+                state = layer.seed_generator.state
+                state.assign(keras.ops.add(state, keras.ops.cast([0, epochs * steps], state.dtype)))
+        return epochs
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write epoch + 1 and drop what it replaces."""

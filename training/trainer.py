@@ -102,7 +102,7 @@ def train(
         metrics=[keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")],
     )
     checkpoint = Checkpoint(run)
-    first_epoch = checkpoint.restore(network)
+    first_epoch = checkpoint.restore(network, recipe.steps)
     if first_epoch:
         report(f"goes on after epoch {first_epoch} of {recipe.epochs}")
     batches = FaceBatches(

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.detector import normalise
 from chalicelib.runtime import load_interpreter
-from convert.quantisation import Loss, measure_loss, quantise
+from convert.quantisation import Loss, compare_kernels, measure_loss, quantise
 from training.architectures import add_evidence, build_student
 
 
@@ -101,16 +101,21 @@ def test_the_trunk_is_int8_and_the_head_and_what_is_asked_for_are_float(
     assert len(operators) > 40
 
 
+def test_kernels_disagree_less_the_more_is_in_float(model: Path, student: keras.Model, crops: np.ndarray) -> None:
+    all_int8, mostly_float = model.read_bytes(), quantise(student, crops, 60)
+    assert 0 <= compare_kernels(mostly_float, crops[:16]) < compare_kernels(all_int8, crops[:16])
+
+
 def test_loss_is_what_int8_gives_away() -> None:
     labels = np.array([0, 0, 1, 1])
-    loss = measure_loss(labels, np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.1, 0.6, 0.5, 0.9]))
+    loss = measure_loss(labels, np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.1, 0.6, 0.5, 0.9]), 0.5)
     assert loss.auc == pytest.approx(0.25)
     assert loss.tpr_at_1_fpr == pytest.approx(0.5)
     assert loss.probability_p99 == pytest.approx(0.4, abs=0.01)
 
 
-@pytest.mark.parametrize("broken", ["auc", "tpr_at_1_fpr", "probability_p99"])
+@pytest.mark.parametrize("broken", ["auc", "tpr_at_1_fpr", "probability_p99", "kernel_steps"])
 def test_a_loss_over_the_gate_does_not_pass(broken: str) -> None:
-    within = {"auc": 0.005, "tpr_at_1_fpr": 0.02, "probability_p99": 0.05}
+    within = {"auc": 0.005, "tpr_at_1_fpr": 0.02, "probability_p99": 0.05, "kernel_steps": 1.0}
     assert Loss(**within).passes()
-    assert not Loss(**{**within, broken: 0.06}).passes()
+    assert not Loss(**{**within, broken: 1.1}).passes()

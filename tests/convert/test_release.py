@@ -50,7 +50,7 @@ def test_a_release_holds_what_was_measured(
     monkeypatch.setattr(module, "FLOAT_OPERATORS", (60,))
     # An untrained network may rank either way; calibration and gate are tested where they live.
     for name in GATE:
-        monkeypatch.setitem(GATE, name, 1.0)
+        monkeypatch.setitem(GATE, name, np.inf)
     monkeypatch.setattr(module, "fit_calibration", lambda *_: module.Calibration(1.0, 0.0, 0.4, 0.6))
     says: list[str] = []
     card = release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings(), report=says.append)
@@ -75,7 +75,7 @@ def test_a_network_that_loses_too_much_leaves_the_old_release_alone(
 ) -> None:
     monkeypatch.setattr(module, "FLOAT_OPERATORS", (0,))
     monkeypatch.setattr(module, "fit_calibration", lambda *_: module.Calibration(1.0, 0.0, 0.4, 0.6))
-    monkeypatch.setattr(module, "measure_loss", lambda *_: Loss(0.0, 0.0, 0.2))
+    monkeypatch.setattr(module, "measure_loss", lambda *_: Loss(0.0, 0.0, 0.2, 0.0))
     with pytest.raises(GateError, match="probability_p99"):
         release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings())
     assert (out / "detector.tflite").read_bytes() == b"before"
