@@ -51,7 +51,8 @@ def detector(network: Path, manifest: Path, root: Path | None, out: Path, facts:
     """Quantise a trained network to int8, prove that little was lost, calibrate it and write its card.
 
     The files in --out change only when everything has succeeded. A network that loses more than the gate
-    (AUC .005, TPR at 1 % FPR .02, 99th percentile of |Δp| .05) is refused.
+    (AUC .005, TPR at 1 % FPR .02, 99th percentile of |Δp| .05, one step between kernels) is refused; its
+    first operators stay in float as far as that needs.
     """
     from convert.quantisation import GateError
     from convert.release import Facts, release
