@@ -14,15 +14,20 @@ from chalicelib.settings import Settings
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
-
-@click.command()
-@click.option(
+FACES = click.option(
     "--faces",
     required=True,
     type=EXISTING_FILE,
     help="CSV: path, label, and if you can source, method, group.",
 )
-@click.option("--root", type=EXISTING_FOLDER, help="Folder that the paths start from. [default: the CSV's folder]")
+ROOT = click.option(
+    "--root", type=EXISTING_FOLDER, help="Folder that the paths start from. [default: the CSV's folder]"
+)
+
+
+@click.command()
+@FACES
+@ROOT
 @click.option("--out", default="runs/student", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--weights",
@@ -79,13 +84,8 @@ def train(
 
 
 @click.command()
-@click.option(
-    "--faces",
-    required=True,
-    type=EXISTING_FILE,
-    help="CSV: path, label, and if you can source, method, group.",
-)
-@click.option("--root", type=EXISTING_FOLDER, help="Folder that the paths start from. [default: the CSV's folder]")
+@FACES
+@ROOT
 @click.option("--model", default="int8", show_default=True, help="int8, float, a .keras file, or a models folder.")
 @click.option(
     "--split",
