@@ -14,6 +14,9 @@ from training import trainer
 from training.callbacks import Checkpoint, History, read_history
 from training.trainer import Recipe, RunMismatch, train
 
+# Tracing the training step takes most of a minute where the machine is busy, and each call traces anew.
+pytestmark = pytest.mark.timeout(900)
+
 RECIPE = Recipe(
     side=64,
     width=0.35,
