@@ -8,10 +8,9 @@ import click
 
 from chalicelib.errors import UnmaskError
 from chalicelib.settings import MODELS, Settings
+from training.cli import EXISTING_FILE, ROOT
 
 MODELS_FOLDER = click.Path(file_okay=False, path_type=Path)
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.group()
@@ -30,7 +29,6 @@ def faces(out: Path) -> None:
     """Rebuild MTCNN's three networks from the weights in the mtcnn package, and verify each against Keras."""
     from convert.mtcnn import convert_mtcnn
 
-    out.mkdir(parents=True, exist_ok=True)
     for network, difference in convert_mtcnn(out).items():
         click.echo(f"{network}: max |Δ| against Keras {difference:.1e}")
 
@@ -38,7 +36,7 @@ def faces(out: Path) -> None:
 @convert.command()
 @click.option("--network", required=True, type=EXISTING_FILE, help="The .keras file of a training run.")
 @click.option("--faces", "manifest", required=True, type=EXISTING_FILE, help="The CSV that it was trained on.")
-@click.option("--root", type=EXISTING_FOLDER, help="Folder that the paths start from. [default: the CSV's folder]")
+@ROOT
 @click.option("--out", default=MODELS, type=MODELS_FOLDER, help="Models folder. [default: the served one]")
 @click.option(
     "--facts",

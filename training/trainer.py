@@ -23,7 +23,7 @@ from training.splits import split_by_group
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What fixes a training. Defaults are those of `training` notes: a student for the served detector."""
+    """What fixes a training. The defaults make a student of the kind that is served."""
 
     side: int = 160
     width: float = 1.0
