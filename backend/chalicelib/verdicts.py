@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from chalicelib.errors import ModelUnavailable
 from chalicelib.schema import FaceVerdict, PictureVerdict, Reason
+
+# Frames that a face must be large enough in before a track is judged.
+LEAST_FRAMES = 4
 
 _WORST_FIRST: tuple[FaceVerdict, ...] = ("likely_fake", "uncertain", "likely_real")
 
@@ -73,7 +77,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict on one face.
+    """A verdict on one face, in one picture or throughout a clip.
 
     Attributes:
         probability: calibrated, 0–1, rounded to four decimals.
@@ -88,7 +92,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class PictureJudgement:
-    """A verdict on a picture; `probability` is None where there is no face."""
+    """A verdict on a picture or clip; `probability` is None where there is no face."""
 
     probability: float | None
     verdict: PictureVerdict
@@ -108,6 +112,33 @@ def judge_face(logit: float, larger_side: float, calibration: Calibration, min_f
     probability = round(calibration.probability(logit), 4)
     if larger_side < min_face:
         return Judgement(probability, "uncertain", ("face_too_small",))
+    return _band(probability, calibration)
+
+
+def judge_track(
+    logits: Sequence[float], larger_sides: Sequence[float], calibration: Calibration, min_face: float
+) -> Judgement:
+    """Judge one face by the frames of a clip that show it.
+
+    Its score is the mean of the logits of the usable frames, those that show it large enough. With fewer than
+    `LEAST_FRAMES` of them it is `uncertain` whatever its score, which is still shown; where none is usable, the
+    score of all.
+
+    Args:
+        logits: the detector's answers, one a frame, at least one.
+        larger_sides: of the face's boxes, pixels; one a frame.
+        calibration: of that detector.
+        min_face: least larger side of a usable frame, pixels.
+    """
+    usable = [logit for logit, side in zip(logits, larger_sides, strict=True) if side >= min_face]
+    probability = round(calibration.probability(fmean(usable or logits)), 4)
+    if len(usable) >= LEAST_FRAMES:
+        return _band(probability, calibration)
+    small: tuple[Reason, ...] = ("face_too_small",) if len(usable) < len(logits) else ()
+    return Judgement(probability, "uncertain", ("too_few_frames", *small))
+
+
+def _band(probability: float, calibration: Calibration) -> Judgement:
     if probability > calibration.fake_above:
         return Judgement(probability, "likely_fake")
     if probability < calibration.real_below:
@@ -133,3 +164,14 @@ def judge_picture(faces: Sequence[Judgement], faces_left_out: int = 0) -> Pictur
     worst = min(faces, key=lambda face: (_WORST_FIRST.index(face.verdict), -face.probability))
     reasons = dict.fromkeys(reason for face in faces if face.verdict == worst.verdict for reason in face.reasons)
     return PictureJudgement(worst.probability, worst.verdict, (*reasons, *extra))
+
+
+def judge_clip(tracks: Sequence[Judgement], frames_cut_short: int = 0) -> PictureJudgement:
+    """Judge a clip by its worst track, as a picture by its worst face.
+
+    Args:
+        tracks: judgements of the faces that were followed.
+        frames_cut_short: frames in which a face that is large enough was left out. Fewer than a track needs to be
+            judged are not told: one of them is most often no face at all.
+    """
+    return judge_picture(tracks, faces_left_out=frames_cut_short if frames_cut_short >= LEAST_FRAMES else 0)

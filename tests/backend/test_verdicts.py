@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import ModelUnavailable
-from chalicelib.verdicts import Calibration, Judgement, judge_face, judge_picture
+from chalicelib.verdicts import (
+    LEAST_FRAMES,
+    Calibration,
+    Judgement,
+    judge_clip,
+    judge_face,
+    judge_picture,
+    judge_track,
+)
 
 PLAIN = Calibration(temperature=1, bias=0, real_below=0.3, fake_above=0.7)
 
@@ -112,6 +120,63 @@ def test_faces_that_were_left_out_are_told_beside_every_other_reason() -> None:
         "between_thresholds",
         "more_faces_than_checked",
     )
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "sides", "verdict", "probability", "reasons"),
+    [
+        pytest.param([0.9] * 4, [60] * 4, "likely_fake", 0.9, (), id="fake throughout"),
+        pytest.param([0.1] * 9, [60] * 9, "likely_real", 0.1, (), id="real throughout"),
+        pytest.param([0.5] * 4, [60] * 4, "uncertain", 0.5, ("between_thresholds",), id="in between"),
+        # Log-odds of 0 and 4 × logit(.95): the mean of the probabilities would be .86.
+        pytest.param([0.5, 0.95, 0.95, 0.95, 0.95], [60] * 5, "likely_fake", 0.9134, (), id="the mean is of logits"),
+        pytest.param([0.9] * 3, [60] * 3, "uncertain", 0.9, ("too_few_frames",), id="three frames of a fake"),
+        pytest.param([0.1], [60], "uncertain", 0.1, ("too_few_frames",), id="one frame of a real face"),
+        pytest.param([0.1] * 4 + [0.99], [60] * 4 + [47], "likely_real", 0.1, (), id="a small frame does not count"),
+        pytest.param(
+            [0.1] * 3 + [0.99],
+            [60] * 3 + [47],
+            "uncertain",
+            0.1,
+            ("too_few_frames", "face_too_small"),
+            id="nor does it make up the number",
+        ),
+        pytest.param(
+            [0.9] * 9, [47] * 9, "uncertain", 0.9, ("too_few_frames", "face_too_small"), id="small throughout"
+        ),
+    ],
+)
+def test_a_track_is_judged_by_the_mean_of_its_usable_frames(
+    probabilities: list[float], sides: list[int], verdict: str, probability: float, reasons: tuple[str, ...]
+) -> None:
+    track = judge_track([logit(value) for value in probabilities], sides, PLAIN, min_face=48)
+    assert (track.verdict, track.probability, track.reasons) == (verdict, probability, reasons)
+
+
+def test_a_frame_without_a_score_is_a_failure_of_the_whole_track() -> None:
+    with pytest.raises(ModelUnavailable):
+        judge_track([0.0, 0.0, math.nan, 0.0], [60] * 4, PLAIN, min_face=48)
+
+
+BRIEF = Judgement(0.95, "uncertain", ("too_few_frames",))
+
+
+@pytest.mark.parametrize(
+    ("tracks", "cut_short", "verdict", "probability", "reasons"),
+    [
+        ([], 0, "no_face", None, []),
+        ([REAL, FAKE], 0, "likely_fake", 0.8, []),
+        ([REAL, BRIEF], 0, "uncertain", 0.95, ["too_few_frames"]),
+        ([FAKE, BRIEF], 0, "likely_fake", 0.8, []),
+        ([REAL], LEAST_FRAMES - 1, "likely_real", 0.2, []),
+        ([REAL], LEAST_FRAMES, "likely_real", 0.2, ["more_faces_than_checked"]),
+    ],
+)
+def test_a_clip_is_as_bad_as_its_worst_track(
+    tracks: list[Judgement], cut_short: int, verdict: str, probability: float | None, reasons: list[str]
+) -> None:
+    clip = judge_clip(tracks, cut_short)
+    assert (clip.verdict, clip.probability, list(clip.reasons)) == (verdict, probability, reasons)
 
 
 @pytest.mark.parametrize(
