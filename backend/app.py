@@ -23,6 +23,10 @@ import chalicelib
 from chalicelib.checks import Checker
 from chalicelib.errors import (
     BadRequest,
+    FetchFailed,
+    FetchingOff,
+    FetchTimeout,
+    IncompleteBody,
     ModelUnavailable,
     NotFound,
     StoreUnavailable,
@@ -30,9 +34,12 @@ from chalicelib.errors import (
     UnmaskError,
     UnreadableImage,
     UnsupportedMedia,
+    UrlNotAllowed,
 )
+from chalicelib.fetching import MAX_REQUEST, read_request
+from chalicelib.frames import read_frames
 from chalicelib.openapi import Operation, document
-from chalicelib.schema import Check, Health, ModelCard
+from chalicelib.schema import API, Check, Clip, Health, Link, ModelCard
 from chalicelib.settings import Settings
 
 # The header is a hint only: the bytes are sniffed, and what the header says is never sent back.
@@ -68,16 +75,15 @@ HEADERS = {
 }
 # Any page may ask: there are no cookies and no accounts, so a stranger's page gains nothing by a visitor's
 # browser that it could not have by asking itself. Stored checks lie behind random ids that nothing lists.
-CORS = CORSConfig(allow_origin="*", expose_headers=["X-Request-Id"], max_age=86400)
+CORS = CORSConfig(
+    allow_origin="*", allow_headers=["X-Api-Key"], expose_headers=["Retry-After", "X-Request-Id"], max_age=86400
+)
 CHECK_ID = {"check_id": "^[0-9a-f]{32}$"}
 # What Chalice answers by itself, said in our words.
 CHALICE_REFUSALS = {
     400: ("bad_request", "The request cannot be understood."),
     405: ("method_not_allowed", "This address does not take that method."),
-    415: (
-        "unsupported_media",
-        f"Send the picture's bytes as the body, with one of these content types: {', '.join(IMAGE_TYPES)}.",
-    ),
+    415: ("unsupported_media", "Send the body with one of these content types: {types}."),
 }
 
 app = Chalice(app_name="unmask", configure_logs=False)
@@ -129,6 +135,61 @@ def check_image() -> Check:
     return checker().check_image(_read_body(_request.get(), checker().settings.max_bytes))
 
 
+@route(
+    "POST",
+    "/v1/checks/url",
+    Operation(
+        {200: Check},
+        (
+            BadRequest,
+            UrlNotAllowed,
+            FetchingOff,
+            TooLarge,
+            UnsupportedMedia,
+            UnreadableImage,
+            IncompleteBody,
+            ModelUnavailable,
+            FetchFailed,
+            StoreUnavailable,
+            FetchTimeout,
+        ),
+        body=Link,
+    ),
+    takes=("application/json",),
+)
+def check_url() -> Check:
+    """Check the picture at an address.
+
+    It is fetched once for each request, from the public internet only, and judged by its bytes: the answer is the same
+    as for the file itself. Every address that is not fetched is refused in the same words. The address is not kept.
+    """
+    request = _request.get()
+    url = read_request(_read_body(request, MAX_REQUEST))
+    return checker().check_url(url, [request.headers.get("host", "")])
+
+
+@route(
+    "POST",
+    "/v1/checks/frames",
+    Operation(
+        {200: Check},
+        (BadRequest, TooLarge, UnsupportedMedia, UnreadableImage, ModelUnavailable, StoreUnavailable),
+        body=Clip,
+    ),
+    takes=("application/json",),
+)
+def check_frames() -> Check:
+    """Check a clip by frames taken from it.
+
+    Every face is followed through the frames. The answer is a verdict on each and on the clip, of the kind
+    `video`, with the tracks beside the faces; the frames are not kept. A face that is large enough in fewer than
+    four frames is `uncertain`, with the reason `too_few_frames`. Equal frames at equal times are answered from the
+    store, with `cached` set.
+    """
+    settings = checker().settings
+    return checker().check_frames(read_frames(_read_body(_request.get(), settings.max_bytes), settings))
+
+
 @route("GET", "/v1/checks/{check_id}", Operation({200: Check}, (NotFound, StoreUnavailable), CHECK_ID))
 def get_check(check_id: str) -> Check:
     """Read a check again."""
@@ -151,7 +212,7 @@ def get_model() -> ModelCard:
 @route("GET", "/v1/health", Operation({200: Health}, (ModelUnavailable, StoreUnavailable)))
 def get_health() -> Health:
     """Tell whether pictures can be checked."""
-    return {"status": "ok", "model": checker().model, "flags": False}
+    return {"status": "ok", "api": API, "model": checker().model, "flags": False}
 
 
 @route("GET", "/v1/openapi.json", Operation({200: dict[str, Any]}))
@@ -182,7 +243,7 @@ def answer(request: Request | None, get_response: Callable[[Any], Response]) -> 
     try:
         response = get_response(request)
         if isinstance(response.body, dict) and response.body.keys() == {"Code", "Message"}:
-            response = _reword(response, request_id)
+            response = _reword(response, request, request_id)
     except ChaliceUnhandledError as wrapper:
         response = refuse(wrapper.__cause__, request_id)
     response.headers = HEADERS | CORS.get_access_control_headers() | response.headers
@@ -204,7 +265,8 @@ def refuse(error: BaseException | None, request_id: str) -> Response:
     An unexpected error is logged by class and frames: its message may quote what was sent.
     """
     if isinstance(error, UnmaskError):
-        if error.status >= 500:
+        # That a stranger's server fails is no failure of ours.
+        if error.status >= 500 and not isinstance(error, FetchFailed):
             log(logging.ERROR, error.code, request_id=request_id, message=error.message)
         return Response(error.to_dict(), {"Content-Type": "application/json"}, error.status)
     frames = traceback.extract_tb(error.__traceback__) if error else []
@@ -247,7 +309,7 @@ def _read_body(request: Request, limit: int) -> bytes:
     if event.get("isBase64Encoded"):
         # Three bytes in four characters: refused before anything of that size is decoded.
         if len(body) * 3 // 4 > limit + 2:
-            raise TooLarge(f"The picture is larger than {limit / 1e6:g} MB.")
+            raise TooLarge(f"The body is larger than {limit / 1e6:g} MB.")
         try:
             return base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError) as error:
@@ -265,10 +327,12 @@ def _page_file(name: str) -> Response:
     return Response(data if binary else data.decode(), {"Content-Type": media_type, **PAGE_HEADERS})
 
 
-def _reword(response: Response, request_id: str) -> Response:
-    if response.status_code not in CHALICE_REFUSALS:
+def _reword(response: Response, request: Request | None, request_id: str) -> Response:
+    if request is None or response.status_code not in CHALICE_REFUSALS:
         return refuse(None, request_id)
     code, message = CHALICE_REFUSALS[response.status_code]
+    if response.status_code == 415:
+        message = message.format(types=", ".join(app.routes[request.path][request.method].content_types))
     headers = {**response.headers, "Content-Type": "application/json"}
     return Response({"error": {"code": code, "message": message}}, headers, response.status_code)
 

@@ -14,16 +14,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
 from chalicelib import __version__
-from chalicelib.errors import SettingsError, TooLarge, UnmaskError
-from chalicelib.settings import Settings
+from chalicelib.errors import FetchFailed, SettingsError, TooLarge, UnmaskError
+from chalicelib.settings import MODELS, Entry, Settings, describe
 
 if TYPE_CHECKING:
     from chalicelib.checks import Checker
@@ -36,6 +36,8 @@ TELL_EVERY = 5.0
 # Widest path column; longer paths push only their own row.
 WIDEST_PATH = 60
 INTERRUPTED = 130
+# From here on a number is spelt with underscores, which Python reads as well.
+MANY_DIGITS = 10_000
 
 OURS = ("backend", "chalicelib", "training", "convert")
 # The extra that brings a missing module, where it is not `training`.
@@ -112,18 +114,20 @@ def unmask() -> None:
 
 
 class Source(click.Path):
-    """A file or folder that exists; an address of the web is refused in words of its own."""
+    """A file or folder that exists, as a path; or an address of the web, as text."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
+            return value
         if isinstance(value, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", value):
-            raise Refusal("Addresses are not accepted yet. Save the picture and give the path of the file.")
+            raise Refusal("Only http and https addresses are accepted. Save the picture and give the path of the file.")
         return super().convert(value, param, ctx)
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=Source(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH|URL…", type=Source(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a picture instead of a table.")
 @click.option(
     "--save-maps",
@@ -132,8 +136,8 @@ class Source(click.Path):
     help="Write a PNG a picture, with boxes and the areas that raised (orange) or lowered (blue) the score.",
 )
 @click.option("--no-store", is_flag=True, help="Remember nothing, and judge again what was judged before.")
-def check(paths: tuple[Path, ...], as_json: bool, save_maps: Path | None, no_store: bool) -> None:
-    """Check pictures, and folders with all pictures below them.
+def check(paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, no_store: bool) -> None:
+    """Check pictures, folders with all pictures below them, and pictures at public addresses.
 
     Pictures that were checked before are answered from the store (.unmask/, or UNMASK_STORE_PATH), so a run
     that was interrupted goes on where it stopped. Links to folders inside a folder are not followed.
@@ -141,6 +145,7 @@ def check(paths: tuple[Path, ...], as_json: bool, save_maps: Path | None, no_sto
     \b
     unmask check portrait.jpg
     unmask check ~/Pictures --save-maps maps
+    unmask check https://example.org/portrait.jpg
     unmask check a.png b.webp --json | jq .verdict
 
     \b
@@ -157,9 +162,9 @@ def check(paths: tuple[Path, ...], as_json: bool, save_maps: Path | None, no_sto
         progress = Progress(total, sys.stderr)
         for path in walk(paths, save_maps):
             try:
-                result = _check_file(checker, path, save_maps)
+                result = _check_source(checker, path, save_maps)
             except UnmaskError as error:
-                if error.status >= 500:
+                if error.status >= 500 and not isinstance(error, FetchFailed):
                     raise
                 failed += 1
                 report.refuse(path, error)
@@ -208,6 +213,32 @@ def serve(host: str, port: int) -> None:
     click.echo("Stopped.")
 
 
+@click.command()
+@click.option("--json", "form", flag_value="json", help="An object with all of them.")
+@click.option("--markdown", "form", flag_value="markdown", help="The defaults as the README's table.")
+def settings(form: str | None) -> None:
+    """Show every setting: its value, where that is from, its default, what it is.
+
+    A setting is an environment variable, read once at start.
+
+    \b
+    unmask settings
+    UNMASK_MAX_FACES=4 unmask settings --json | jq .UNMASK_MAX_FACES
+    """
+    entries = describe()
+    if form == "json":
+        told = {
+            e.variable: {key: _plain(value) for key, value in asdict(e).items() if key != "variable"} for e in entries
+        }
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    elif form == "markdown":
+        click.echo("| variable | default | what |\n| --- | --- | --- |")
+        for entry in entries:
+            click.echo(f"| `{entry.variable}` | {spell(entry.default)} | {entry.what} |")
+    else:
+        show_settings(entries)
+
+
 def main() -> None:
     """Run `unmask`."""
     unmask(prog_name="unmask")
@@ -247,20 +278,20 @@ class Progress:
 class Report(Protocol):
     """What a run prints, picture by picture; holds nothing back."""
 
-    def show(self, path: Path, result: Check) -> None:
+    def show(self, path: Path | str, result: Check) -> None:
         """Print a verdict."""
 
-    def refuse(self, path: Path, error: UnmaskError) -> None:
+    def refuse(self, path: Path | str, error: UnmaskError) -> None:
         """Print why there is none."""
 
 
 class JsonLines:
-    """A JSON object a line: the check and its path, or the path and the error."""
+    """A JSON object a line: the check and its path or address, or that and the error."""
 
-    def show(self, path: Path, result: Check) -> None:
+    def show(self, path: Path | str, result: Check) -> None:
         click.echo(json.dumps({"path": str(path), **result}))
 
-    def refuse(self, path: Path, error: UnmaskError) -> None:
+    def refuse(self, path: Path | str, error: UnmaskError) -> None:
         click.echo(json.dumps({"path": str(path), **error.to_dict()}))
 
 
@@ -271,27 +302,55 @@ class Table:
         self._path_width = max(path_width, len("path"))
         self._row("verdict", "fake", "faces", "path", "reasons")
 
-    def show(self, path: Path, result: Check) -> None:
+    def show(self, path: Path | str, result: Check) -> None:
         probability = result["fake_probability"]
         percent = "–" if probability is None else f"{probability:.0%}"
         reasons = ", ".join(result["reasons"]).replace("_", " ")
         self._row(result["verdict"].replace("_", " "), percent, str(len(result["faces"])), printable(path), reasons)
 
-    def refuse(self, path: Path, error: UnmaskError) -> None:
+    def refuse(self, path: Path | str, error: UnmaskError) -> None:
         self._row("not checked", "–", "–", printable(path), error.message)
 
     def _row(self, verdict: str, percent: str, faces: str, path: str, reasons: str) -> None:
         click.echo(f"{verdict:<11}  {percent:>4}  {faces:>5}  {path:<{self._path_width}}  {reasons}".rstrip())
 
 
-def walk(paths: Sequence[Path], skipped: Path | None = None) -> Iterator[Path]:
-    """Yield the files given and the pictures below the folders given, in the order of their names.
+def show_settings(entries: Sequence[Entry]) -> None:
+    """Print a row a setting."""
+    rows = [("setting", "value", "from", "default", "what")]
+    for entry in entries:
+        source = "environment" if entry.from_environment else "default"
+        values = printable(spell(entry.value)), printable(spell(entry.default))
+        rows.append((entry.variable, values[0], source, values[1], entry.what.replace("`", "")))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        cells = [cell.ljust(min(width, WIDEST_PATH)) for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, row[4]]))
+
+
+def spell(value: Any) -> str:
+    """Return a setting's value as it may be set; what is said and not set stands in brackets."""
+    if value == MODELS:
+        return "(the shipped ones)"
+    if value == ():
+        return "(none)"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int):
+        return f"{value:_}" if value >= MANY_DIGITS else str(value)
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def walk(paths: Sequence[Path | str], skipped: Path | None = None) -> Iterator[Path | str]:
+    """Yield the files and addresses given and the pictures below the folders given, in the order of their names.
 
     Lazily, a folder at a time. Folders that are links are not entered, so a circle of links ends. A folder
     that cannot be listed is yielded itself. The folder `skipped` is not entered: maps are not to be checked.
     """
     for path in paths:
-        if not path.is_dir():
+        if isinstance(path, str) or not path.is_dir():
             yield path
             continue
         closed: list[OSError] = []
@@ -302,7 +361,7 @@ def walk(paths: Sequence[Path], skipped: Path | None = None) -> Iterator[Path]:
         yield from (Path(error.filename) for error in closed)
 
 
-def survey(paths: Sequence[Path], skipped: Path | None = None) -> tuple[int, int]:
+def survey(paths: Sequence[Path | str], skipped: Path | None = None) -> tuple[int, int]:
     """Return how many files `walk` will yield and the length of their longest printed path."""
     total = longest = 0
     for path in walk(paths, skipped):
@@ -311,15 +370,21 @@ def survey(paths: Sequence[Path], skipped: Path | None = None) -> tuple[int, int
     return total, longest
 
 
-def printable(path: Path) -> str:
+def printable(path: Path | str) -> str:
     """Return a path that cannot break a row or steer a terminal: file names may hold any character."""
     return "".join(character if character.isprintable() else "�" for character in str(path))
 
 
-def map_name(path: Path) -> str:
-    """Return the name of a picture's map: its own, and digits of its full path so that no two collide."""
-    digest = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
-    return f"{path.stem[:50]}-{digest[:12]}.png"
+def map_name(path: Path | str) -> str:
+    """Return the name of a picture's map: its own, and digits of its full path or address so that no two collide."""
+    if isinstance(path, str):
+        # Of an address only what may stand in a file name everywhere.
+        name = re.split(r"[?#]", path)[0].rpartition("/")[2]
+        full, stem = path, re.sub(r"[^\w-]", "", PurePosixPath(name).stem)
+    else:
+        full, stem = str(path.absolute()), path.stem
+    digest = hashlib.sha256(os.fsencode(full)).hexdigest()
+    return f"{stem[:50] or 'picture'}-{digest[:12]}.png"
 
 
 def read(path: Path, limit: int) -> bytes:
@@ -381,9 +446,15 @@ def _make_folder(path: Path) -> None:
         raise Refusal(f"The folder {printable(path)} cannot be made: {error.strerror}.") from error
 
 
-def _check_file(checker: Checker, path: Path, maps: Path | None) -> Check:
-    data = read(path, checker.settings.max_bytes)
-    result = checker.check_image(data)
+def _check_source(checker: Checker, path: Path | str, maps: Path | None) -> Check:
+    from chalicelib.fetching import fetch
+
+    if isinstance(path, str):
+        data = fetch(path, checker.settings)
+        result = checker.check_fetched(data)
+    else:
+        data = read(path, checker.settings.max_bytes)
+        result = checker.check_image(data)
     if maps is not None:
         _save_map(checker.settings, data, result, maps / map_name(path))
     return result
@@ -401,6 +472,10 @@ def _save_map(settings: Settings, data: bytes, result: Check, path: Path) -> Non
         path.write_bytes(png.tobytes())
     except OSError as error:
         raise click.ClickException(f"The map {printable(path)} cannot be written: {error.strerror}.") from error
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _duration(seconds: float) -> str:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from chalicelib.schema import Check, Face
 
-# Log-odds at full colour, the same for every picture: a scale of its own would make every real face glow.
+# Log-odds at full colour, the same for every picture: a scale of its own would make every real face glow. The page
+# paints with the same scale, strength and colours: page/evidence.js.
 FULL_COLOUR = 4.0
 STRENGTH = 0.6
 # Longer side of what is drawn, px.

@@ -19,7 +19,7 @@ from chalice.config import Config
 from chalice.local import LocalGateway, LocalGatewayException
 
 from backend import app as web
-from chalicelib.errors import BadRequest, NotFound, TooLarge, UnmaskError
+from chalicelib.errors import BadRequest, IncompleteBody, NotFound, TooLarge, UnmaskError
 
 # A client that sends nothing for so long is let go, seconds.
 PATIENCE = 30
@@ -33,13 +33,6 @@ class LengthRequired(UnmaskError):
 
     status = 411
     code = "length_required"
-
-
-class Incomplete(UnmaskError):
-    """The body ended before the length that was announced."""
-
-    status = 422
-    code = "incomplete_body"
 
 
 class Server(ThreadingHTTPServer):
@@ -160,14 +153,14 @@ class Handler(BaseHTTPRequestHandler):
             raise BadRequest("The Content-Length is not a number.")
         # Python refuses to parse numbers of thousands of digits.
         if len(text) > 15 or int(text) > self.server.max_bytes:
-            raise TooLarge(f"The picture is larger than {self.server.max_bytes / 1e6:g} MB.")
+            raise TooLarge(f"The body is larger than {self.server.max_bytes / 1e6:g} MB.")
         return int(text)
 
     def _read_body(self) -> bytes:
         length = self._length()
         body = self.rfile.read(length)
         if len(body) < length:
-            raise Incomplete("The upload ended too early.")
+            raise IncompleteBody("The upload ended too early.")
         return body
 
     def _refuse(self, error: UnmaskError) -> None:

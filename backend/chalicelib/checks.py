@@ -6,8 +6,9 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
@@ -15,18 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from chalicelib.detector import Detector
-from chalicelib.errors import NotFound
+from chalicelib.errors import NotFound, TooLarge, UnmaskError, UnsupportedMedia
 from chalicelib.faces import Face, FaceFinder, crop_face, crop_square
+from chalicelib.fetching import fetch
+from chalicelib.frames import Frame, hash_frames
 from chalicelib.images import Image, decode
-from chalicelib.schema import Check, Model, ModelCard
+from chalicelib.memory import release_promptly
+from chalicelib.schema import Check, Media, Model, ModelCard, Point, Timing, Track
 from chalicelib.schema import Face as FaceRecord
 from chalicelib.settings import Settings
 from chalicelib.store import SqliteStore, Store
-from chalicelib.verdicts import Calibration, Judgement, judge_face, judge_picture
-
-# Pictures that are decoded and scored at the same time. Decoding one of 40 megapixels takes some 500 MB,
-# and the networks take turns anyway; further requests wait here instead of filling the memory.
-AT_ONCE = 2
+from chalicelib.tracks import Box, Sighting, follow_faces, pick_faces
+from chalicelib.verdicts import (
+    Calibration,
+    Judgement,
+    PictureJudgement,
+    judge_clip,
+    judge_face,
+    judge_picture,
+    judge_track,
+)
 
 
 class Finds(Protocol):
@@ -46,7 +55,7 @@ class Scores(Protocol):
 
 
 class Checker:
-    """Checks pictures; safe to share between threads."""
+    """Checks pictures and clips; safe to share between threads."""
 
     def __init__(self, settings: Settings, finder: Finds, detector: Scores, store: Store | None) -> None:
         """Put the parts together.
@@ -62,7 +71,9 @@ class Checker:
         self._detector = detector
         self._store = store
         self._turns = _Turns()
-        self._room = threading.BoundedSemaphore(AT_ONCE)
+        # One picture or frame is decoded, searched and cut at a time, which takes up to 400 MB; the others wait here
+        # instead of filling the memory. They lose nothing by it: the networks take turns anyway.
+        self._room = threading.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, remember: bool = True) -> Checker:
@@ -76,6 +87,7 @@ class Checker:
             ModelUnavailable: a model file is missing or damaged.
             StoreUnavailable: the store cannot be opened.
         """
+        release_promptly()
         detector = Detector(settings.models, settings.threads)
         finder = FaceFinder(settings.models, search_side=settings.search_side, threads=settings.threads)
         return cls(settings, finder, detector, SqliteStore(settings.store_path) if remember else None)
@@ -110,17 +122,43 @@ class Checker:
             TooLarge, UnsupportedMedia, UnreadableImage: the picture is refused.
             ModelUnavailable, StoreUnavailable: we failed. A failure is never a verdict.
         """
-        sha256 = hashlib.sha256(data).hexdigest()
-        if self._store is None:
-            return self._judge(data, sha256)
-        with self._turns.of(sha256):
-            known = self._store.find(sha256, self.model["version"])
-            if known is not None:
-                return _from_store(known)
-            check = self._judge(data, sha256)
-            # Another process may have been faster: then its check is the one that counts.
-            stored = self._store.save(cast(dict[str, Any], check))
-            return check if stored["id"] == check["id"] else _from_store(stored)
+        return self._recall(hashlib.sha256(data).hexdigest(), lambda sha256: self._judge_image(data, sha256))
+
+    def check_url(self, url: str, own_hosts: Collection[str] = ()) -> Check:
+        """Fetch a picture and check it.
+
+        It is known by its bytes like any other, so an address whose picture has changed is answered anew. The address
+        is neither kept nor logged.
+
+        Args:
+            url: from anybody.
+            own_hosts: see `fetch`.
+
+        Raises:
+            UnmaskError: what `fetch` and `check_fetched` raise.
+        """
+        return self.check_fetched(fetch(url, self.settings, own_hosts))
+
+    def check_fetched(self, data: bytes) -> Check:
+        """Check what `fetch` has brought: as `check_image` does, but a page or a clip is told as such."""
+        try:
+            return self.check_image(data)
+        except UnsupportedMedia as error:
+            raise UnsupportedMedia(
+                "That address holds no picture that can be checked; only pictures can be fetched, not pages or videos."
+            ) from error
+
+    def check_frames(self, frames: Sequence[Frame]) -> Check:
+        """Check a clip by frames taken from it, or answer from the store as `check_image` does.
+
+        Args:
+            frames: at least one, by time; see `hash_frames` for what makes two clips equal.
+
+        Raises:
+            TooLarge, UnsupportedMedia, UnreadableImage: a frame is refused, and named; or they are too many pixels.
+            ModelUnavailable, StoreUnavailable: we failed. A failure is never a verdict.
+        """
+        return self._recall(hash_frames(frames), lambda sha256: self._judge_clip(frames, sha256))
 
     def get(self, check_id: str) -> Check:
         """Return a stored check.
@@ -147,66 +185,248 @@ class Checker:
         if self._store is not None:
             self._store.close()
 
-    def _judge(self, data: bytes, sha256: str) -> Check:
+    def _recall(self, sha256: str, judge: Callable[[str], Check]) -> Check:
+        """Return the stored check of these bytes by this model, or judge and store."""
+        if self._store is None:
+            return judge(sha256)
+        with self._turns.of(sha256):
+            known = self._store.find(sha256, self.model["version"])
+            if known is not None:
+                return _from_store(known)
+            check = judge(sha256)
+            # Another process may have been faster: then its check is the one that counts.
+            stored = self._store.save(cast(dict[str, Any], check))
+            return check if stored["id"] == check["id"] else _from_store(stored)
+
+    def _judge_image(self, data: bytes, sha256: str) -> Check:
+        watch = _Stopwatch()
+        media, cuts, left_out = self._open(data, sha256, watch)
+        with watch.time("detector"):
+            scores = self._score(cuts)
+        return self._answer(
+            judge_picture([score.judgement for score in scores], faces_left_out=left_out),
+            [score.record for score in scores],
+            media,
+            watch,
+        )
+
+    def _open(self, data: bytes, sha256: str, watch: _Stopwatch) -> tuple[Media, list[_Cut], int]:
+        """Return what a picture is, the faces to judge, and how many are left out; the picture itself is let go."""
         with self._room:
-            started = time.perf_counter()
-            image = decode(data, self.settings)
-            decoded = time.perf_counter()
-            found = self._finder.find(image.pixels)
-            searched = time.perf_counter()
+            with watch.time("decode"):
+                image = decode(data, self.settings)
+            with watch.time("faces"):
+                found = self._finder.find(image.pixels)
             faces = found[: self.settings.max_faces]
-            records, judgements = self._judge_faces(image, faces)
-            scored = time.perf_counter()
-        picture = judge_picture(judgements, faces_left_out=len(found) - len(faces))
+            with watch.time("detector"):
+                cuts = [self._cut(face, image.pixels) for face in faces]
         height, width = image.pixels.shape[:2]
+        media: Media = {
+            "kind": "image",
+            "sha256": sha256,
+            "width": width,
+            "height": height,
+            "format": image.format,
+            "frames": image.frames,
+        }
+        return media, cuts, len(found) - len(faces)
+
+    def _judge_clip(self, frames: Sequence[Frame], sha256: str) -> Check:
+        watch = _Stopwatch()
+        clip = self._search(frames, watch)
+        with watch.time("detector"):
+            scores = self._score(clip.cuts)
+        followed = [self._judge_track(track, clip, scores, frames) for track in follow_faces(clip.sightings)]
+        followed.sort(key=lambda track: track.record["box"][2] * track.record["box"][3], reverse=True)
+        check = self._answer(
+            judge_clip([track.judgement for track in followed], clip.cut_short),
+            [track.record for track in followed],
+            {
+                "kind": "video",
+                "sha256": sha256,
+                "width": clip.size[0],
+                "height": clip.size[1],
+                "format": "frames",
+                "frames": len(frames),
+            },
+            watch,
+        )
+        usable = {
+            sighting.frame for sighting, cut in zip(clip.sightings, clip.cuts, strict=True) if self._fits(cut.face)
+        }
+        check["tracks"] = [track.track for track in followed]
+        check["coverage"] = {"frames": len(frames), "usable": len(usable)}
+        return check
+
+    def _search(self, frames: Sequence[Frame], watch: _Stopwatch) -> _Clip:
+        """Decode frame after frame and cut out the faces to judge."""
+        clip = _Clip()
+        for index, frame in enumerate(frames):
+            with self._room:
+                self._search_frame(index, frame, clip, watch)
+        return clip
+
+    def _search_frame(self, index: int, frame: Frame, clip: _Clip, watch: _Stopwatch) -> None:
+        with watch.time("decode"):
+            image = _decode_frame(index + 1, frame.data, self.settings)
+        height, width = image.pixels.shape[:2]
+        if index == 0:
+            clip.size = width, height
+        clip.pixels += width * height
+        if clip.pixels > self.settings.max_clip_pixels:
+            raise TooLarge(
+                f"The frames have more than {self.settings.max_clip_pixels / 1e6:g} million pixels together, "
+                "the most that can be read."
+            )
+        with watch.time("faces"):
+            found = self._finder.find(image.pixels)
+        faces = [found[i] for i in pick_faces([face.box for face in found])][: self.settings.max_faces]
+        clip.cut_short += sum(map(self._fits, found)) > sum(map(self._fits, faces))
+        with watch.time("detector"):
+            clip.cuts += [self._cut(face, image.pixels) for face in faces]
+        clip.sightings += [Sighting(index, _relative(face.box, width, height)) for face in faces]
+
+    def _judge_track(
+        self, track: Sequence[int], clip: _Clip, scores: Sequence[_Score], frames: Sequence[Frame]
+    ) -> _Followed:
+        places = [(clip.sightings[i].frame, scores[i]) for i in track]
+        larger_sides = [max(clip.cuts[i].face.box[2:]) for i in track]
+        judgement = judge_track(
+            [score.logit for _, score in places], larger_sides, self._detector.calibration, self.settings.min_face
+        )
+        # What is shown of a track is what its verdict rests on.
+        shown = [n for n, side in enumerate(larger_sides) if side >= self.settings.min_face] or range(len(places))
+        worst = max(shown, key=lambda n: places[n][1].logit)
+        best = min(shown, key=lambda n: places[n][1].logit)
+        return _Followed(
+            judgement,
+            {
+                **places[worst][1].record,
+                "fake_probability": judgement.probability,
+                "verdict": judgement.verdict,
+            },
+            {
+                "fake_probability": judgement.probability,
+                "verdict": judgement.verdict,
+                "reasons": list(judgement.reasons),
+                "worst": worst,
+                "best": best,
+                "points": [_point(frame, frames[frame].time, score.record) for frame, score in places],
+            },
+        )
+
+    def _answer(self, judgement: PictureJudgement, faces: list[FaceRecord], media: Media, watch: _Stopwatch) -> Check:
         return {
             "id": uuid.uuid4().hex,
-            "verdict": picture.verdict,
-            "fake_probability": picture.probability,
-            "reasons": list(picture.reasons),
-            "faces": records,
-            "media": {
-                "kind": "image",
-                "sha256": sha256,
-                "width": width,
-                "height": height,
-                "format": image.format,
-                "frames": image.frames,
-            },
+            "verdict": judgement.verdict,
+            "fake_probability": judgement.probability,
+            "reasons": list(judgement.reasons),
+            "faces": faces,
+            "media": media,
             "model": self.model,
             "checked_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "cached": False,
-            "timing_ms": {
-                "decode": _milliseconds(started, decoded),
-                "faces": _milliseconds(decoded, searched),
-                "detector": _milliseconds(searched, scored),
-            },
+            "timing_ms": watch.read(),
         }
 
-    def _judge_faces(self, image: Image, faces: list[Face]) -> tuple[list[FaceRecord], list[Judgement]]:
-        if not faces:
-            return [], []
-        crops = np.stack([crop_face(image.pixels, face.box, self._detector.side) for face in faces])
-        logits, maps = self._detector.score(crops)
+    def _cut(self, face: Face, pixels: npt.NDArray[np.uint8]) -> _Cut:
+        return _Cut(face, crop_square(face.box, pixels.shape), crop_face(pixels, face.box, self._detector.side))
+
+    def _score(self, cuts: Sequence[_Cut]) -> list[_Score]:
+        if not cuts:
+            return []
+        logits, maps = self._detector.score(np.stack([cut.crop for cut in cuts]))
         calibration = self._detector.calibration
-        judgements = [
-            judge_face(float(logit), max(face.box[2:]), calibration, self.settings.min_face)
-            for logit, face in zip(logits, faces, strict=True)
-        ]
-        records = [
-            _record(face, judgement, grid, image.pixels.shape)
-            for face, judgement, grid in zip(
-                faces, judgements, maps / calibration.temperature + calibration.bias, strict=True
-            )
-        ]
-        return records, judgements
+        grids = maps / calibration.temperature + calibration.bias
+        scores = []
+        for cut, logit, grid in zip(cuts, logits, grids, strict=True):
+            judgement = judge_face(float(logit), max(cut.face.box[2:]), calibration, self.settings.min_face)
+            scores.append(_Score(float(logit), judgement, _record(cut, judgement, grid)))
+        return scores
+
+    def _fits(self, face: Face) -> bool:
+        """Say whether a face is large enough to be judged."""
+        return max(face.box[2:]) >= self.settings.min_face
 
 
-def _record(face: Face, judgement: Judgement, grid: npt.NDArray[np.float32], shape: tuple[int, ...]) -> FaceRecord:
-    x, y, side = crop_square(face.box, shape)
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A face cut out of a picture: x, y and side of the square, and its pixels as the network sees them."""
+
+    face: Face
+    square: tuple[int, int, int]
+    crop: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """A face that the network has judged."""
+
+    logit: float
+    judgement: Judgement
+    record: FaceRecord
+
+
+@dataclass(slots=True)
+class _Clip:
+    """What was found in a clip.
+
+    Attributes:
+        size: width and height of the first frame.
+        pixels: of all frames so far.
+        cuts: the faces to judge, by frame.
+        sightings: of the same faces, in the same order.
+        cut_short: frames in which a face that is large enough to be judged was left out.
+    """
+
+    size: tuple[int, int] = (0, 0)
+    pixels: int = 0
+    cuts: list[_Cut] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)
+    cut_short: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """A track, judged."""
+
+    judgement: Judgement
+    record: FaceRecord
+    track: Track
+
+
+class _Stopwatch:
+    """Adds up what each step of a check takes."""
+
+    def __init__(self) -> None:
+        self._seconds = dict.fromkeys(("decode", "faces", "detector"), 0.0)
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._seconds[step] += time.perf_counter() - started
+
+    def read(self) -> Timing:
+        return cast(Timing, {step: round(seconds * 1000, 1) for step, seconds in self._seconds.items()})
+
+
+def _decode_frame(number: int, data: bytes, settings: Settings) -> Image:
+    try:
+        return decode(data, settings)
+    except UnmaskError as error:
+        raise type(error)(f"Frame {number}: {error.message}", code=error.code) from error
+
+
+def _relative(box: Box, width: int, height: int) -> Box:
+    return box[0] / width, box[1] / height, box[2] / width, box[3] / height
+
+
+def _record(cut: _Cut, judgement: Judgement, grid: npt.NDArray[np.float32]) -> FaceRecord:
+    x, y, side = cut.square
     return {
-        "box": _rounded(face.box, 1),
-        "detection_confidence": round(float(face.confidence), 4),
+        "box": _rounded(cut.face.box, 1),
+        "detection_confidence": round(float(cut.face.confidence), 4),
         "fake_probability": judgement.probability,
         "verdict": judgement.verdict,
         "evidence": {
@@ -216,12 +436,19 @@ def _record(face: Face, judgement: Judgement, grid: npt.NDArray[np.float32], sha
     }
 
 
+def _point(frame: int, time: float, record: FaceRecord) -> Point:
+    return {
+        "frame": frame,
+        "time": time,
+        "box": record["box"],
+        "fake_probability": record["fake_probability"],
+        "verdict": record["verdict"],
+        "evidence": record["evidence"],
+    }
+
+
 def _rounded(values: Any, decimals: int) -> list[float]:
     return [round(float(value), decimals) for value in values]
-
-
-def _milliseconds(start: float, end: float) -> float:
-    return round((end - start) * 1000, 1)
 
 
 def _from_store(record: dict[str, Any]) -> Check:

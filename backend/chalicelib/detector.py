@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from chalicelib.errors import ModelUnavailable
 from chalicelib.runtime import load_interpreter
 from chalicelib.verdicts import Calibration
 
+# A version of ours ends with the first digits of its network's SHA-256, so that neither a damaged network, which mostly
+# still runs, nor another one's card passes for it.
+_DIGEST = re.compile(r"-([0-9a-f]{8})$")
 _CARD_KEYS = ("name", "version", "covers", "limits", "metrics", "terms")
 
 
@@ -46,7 +51,7 @@ class Detector:
         self.side = _square_side(inputs)
         self._logit, self._map = _tell_apart(self._interpreter.get_output_details())
         self._levels = _input_levels(self._input)
-        if self.card.get("input_side", self.side) != self.side:
+        if self.card.get("input_side", self.side) != self.side or not _is_named(models, self.card["version"]):
             raise ModelUnavailable("The model card and the detector do not belong together.")
 
     def score(self, crops: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -98,6 +103,12 @@ def _read_card(path: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or not all(key in card for key in _CARD_KEYS):
         raise ModelUnavailable(f"The model card {path.name} lacks one of: {', '.join(_CARD_KEYS)}.")
     return card
+
+
+def _is_named(models: Path, version: Any) -> bool:
+    """Say whether the network is the one that a version names, if that names one."""
+    named = _DIGEST.search(str(version))
+    return named is None or hashlib.sha256((models / "detector.tflite").read_bytes()).hexdigest().startswith(named[1])
 
 
 def _square_side(inputs: list[dict[str, Any]]) -> int:

@@ -33,6 +33,23 @@ class BadRequest(UnmaskError):
     code = "bad_request"
 
 
+class UrlNotAllowed(UnmaskError):
+    """That address is never fetched, and why is not told: the reason would map the network that we are in."""
+
+    status = 400
+    code = "url_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("Pictures are not fetched from that address; save the picture and check its file instead.")
+
+
+class FetchingOff(UnmaskError):
+    """This service fetches nothing."""
+
+    status = 403
+    code = "fetching_off"
+
+
 class NotFound(UnmaskError):
     """Nothing is stored under that id."""
 
@@ -61,11 +78,32 @@ class UnreadableImage(UnmaskError):
     code = "unreadable_image"
 
 
+class IncompleteBody(UnmaskError):
+    """The file ended before it was whole."""
+
+    status = 422
+    code = "incomplete_body"
+
+
 class ModelUnavailable(UnmaskError):
     """A model file is missing or damaged."""
 
     status = 500
     code = "model_unavailable"
+
+
+class FetchFailed(UnmaskError):
+    """The server at that address cannot be reached, or answers with something other than a file."""
+
+    status = 502
+    code = "fetch_failed"
+
+
+class FetchTimeout(FetchFailed):
+    """The server at that address took too long."""
+
+    status = 504
+    code = "fetch_timeout"
 
 
 class StoreUnavailable(UnmaskError):

@@ -23,11 +23,13 @@ class Operation:
         answers: type of the body by status: a typed dictionary, a media type for a file, None for no body.
         errors: domain errors that it may raise.
         parameters: pattern of each part of the path that varies.
+        body: type of the body that is sent; None for the bytes of a file.
     """
 
     answers: Mapping[int, Any]
     errors: tuple[type[UnmaskError], ...] = ()
     parameters: Mapping[str, str] | None = None
+    body: Any = None
 
 
 class Route(Protocol):
@@ -81,7 +83,8 @@ def _operation(method: str, route: Route, operation: Operation, components: dict
         ]
     if method == "POST":
         # An empty schema is OpenAPI 3.1's way to say "raw bytes".
-        described["requestBody"] = {"required": True, "content": {kind: {} for kind in route.content_types}}
+        media = {} if operation.body is None else {"schema": describe(operation.body, components)}
+        described["requestBody"] = {"required": True, "content": dict.fromkeys(route.content_types, media)}
     described["responses"] = _answers(operation, components) | _refusals(operation, components)
     return described
 

@@ -8,6 +8,7 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    NotRequired,
     TypedDict,
     Union,
     get_args,
@@ -18,7 +19,11 @@ from typing import (
 
 FaceVerdict = Literal["likely_fake", "likely_real", "uncertain"]
 PictureVerdict = Literal["likely_fake", "likely_real", "uncertain", "no_face"]
-Reason = Literal["face_too_small", "between_thresholds", "more_faces_than_checked"]
+Reason = Literal["face_too_small", "too_few_frames", "between_thresholds", "more_faces_than_checked"]
+
+# Level of this API, told by `GET /v1/health`. It grows when something is added or removed that a client must know of;
+# `LEAST_API` and `NEWEST_API` in page/service.js say which levels the page and the extension understand.
+API = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Note:
 
 
 Probability = Annotated[float, Note("Calibrated probability that the face is fake.", minimum=0, maximum=1)]
-Box = Annotated[list[float], Note("x, y, width, height in pixels of the upright picture.", length=4)]
+Box = Annotated[list[float], Note("x, y, width, height in pixels of the upright picture or frame.", length=4)]
 Milliseconds = Annotated[float, Note(minimum=0)]
 
 
@@ -68,7 +73,7 @@ class Evidence(TypedDict):
 
 
 class Face(TypedDict):
-    """One face of a picture."""
+    """One face of a picture; of a clip, one track, seen where its score is highest."""
 
     box: Box
     detection_confidence: Annotated[float, Note("How sure the search is of a face.", minimum=0, maximum=1)]
@@ -77,15 +82,62 @@ class Face(TypedDict):
     evidence: Evidence
 
 
+class Point(TypedDict):
+    """A track's face in one frame."""
+
+    frame: Annotated[int, Note("Index of the frame, from 0.", minimum=0)]
+    time: Annotated[float, Note("Of that frame, as sent, seconds.", minimum=0)]
+    box: Box
+    fake_probability: Probability
+    verdict: FaceVerdict
+    evidence: Evidence
+
+
+class Track(TypedDict):
+    """One face followed through the frames of a clip."""
+
+    fake_probability: Annotated[
+        float,
+        Note(
+            "Calibrated probability that the face is fake, from the mean over the frames in which it is large enough.",
+            minimum=0,
+            maximum=1,
+        ),
+    ]
+    verdict: FaceVerdict
+    reasons: Annotated[list[Reason], Note("Why the verdict is not firmer.")]
+    worst: Annotated[int, Note("Index into `points` of the highest score.", minimum=0)]
+    best: Annotated[int, Note("Index into `points` of the lowest score.", minimum=0)]
+    points: Annotated[list[Point], Note("By frame; one that the face was not found in has none.")]
+
+
+class Coverage(TypedDict):
+    """How much of a clip a verdict rests on."""
+
+    frames: Annotated[int, Note("Frames sent.", minimum=1)]
+    usable: Annotated[int, Note("Frames that show a face large enough to be judged.", minimum=0)]
+
+
 class Media(TypedDict):
     """What was checked."""
 
     kind: Literal["image", "video"]
-    sha256: Annotated[str, Note("Of the bytes as sent.", pattern="^[0-9a-f]{64}$")]
-    width: Annotated[int, Note("Pixels, upright.", minimum=1)]
-    height: Annotated[int, Note("Pixels, upright.", minimum=1)]
-    format: Annotated[str, Note("Lower case, from the bytes themselves, such as `jpeg`.")]
-    frames: Annotated[int, Note("Frames that the file holds; of an animation the first one is judged.", minimum=1)]
+    sha256: Annotated[
+        str,
+        Note(
+            "Of the bytes as sent. Of frames: of, for each in order, the 32 bytes of its own SHA-256 and its time as a "
+            "big-endian double of 8 bytes.",
+            pattern="^[0-9a-f]{64}$",
+        ),
+    ]
+    width: Annotated[int, Note("Pixels, upright; of the first frame.", minimum=1)]
+    height: Annotated[int, Note("Pixels, upright; of the first frame.", minimum=1)]
+    format: Annotated[
+        str, Note("Lower case, from the bytes themselves, such as `jpeg`; `frames` where frames were sent.")
+    ]
+    frames: Annotated[
+        int, Note("Frames that the file holds, of which an animation's first is judged; or that were sent.", minimum=1)
+    ]
 
 
 class Model(TypedDict):
@@ -96,7 +148,7 @@ class Model(TypedDict):
 
 
 class Timing(TypedDict):
-    """Milliseconds a step took when the picture was first checked."""
+    """Milliseconds a step took when the media were first checked; over all frames."""
 
     decode: Milliseconds
     faces: Milliseconds
@@ -104,7 +156,7 @@ class Timing(TypedDict):
 
 
 class Check(TypedDict):
-    """A checked picture and its verdict."""
+    """A checked picture or clip and its verdict."""
 
     id: Annotated[str, Note("Random; whoever holds it can read and delete the check.", pattern="^[0-9a-f]{32}$")]
     verdict: Annotated[PictureVerdict, Note("That of the worst face: likely_fake, then uncertain, then likely_real.")]
@@ -114,11 +166,32 @@ class Check(TypedDict):
     ]
     reasons: Annotated[list[Reason], Note("Why the verdict is not firmer, or not about all faces.")]
     faces: Annotated[list[Face], Note("Largest first.")]
+    tracks: NotRequired[Annotated[list[Track], Note("Of a clip only; in the order of `faces`.")]]
+    coverage: NotRequired[Annotated[Coverage, Note("Of a clip only.")]]
     media: Media
     model: Model
     checked_at: Annotated[str, Note("UTC, of the first check of these bytes.", format="date-time")]
     cached: Annotated[bool, Note("The answer comes from the store; nothing was computed for it.")]
     timing_ms: Timing
+
+
+class Frame(TypedDict):
+    """One frame of a clip, as sent."""
+
+    time: Annotated[float, Note("Seconds from any start; more than the frame before.", minimum=0)]
+    image: Annotated[str, Note("The picture's file, such as a JPEG, in base64 without line breaks.")]
+
+
+class Clip(TypedDict):
+    """Frames taken from one video."""
+
+    frames: Annotated[list[Frame], Note("1 to 32, where the service is not set otherwise; in order of time.")]
+
+
+class Link(TypedDict):
+    """Where a picture lies."""
+
+    url: Annotated[str, Note("http or https, on port 80 or 443, without user name and password.", format="uri")]
 
 
 class Thresholds(TypedDict):
@@ -145,8 +218,9 @@ class Health(TypedDict):
     """The service is able to check."""
 
     status: Literal["ok"]
+    api: Annotated[int, Note("Level of this API; grows when something a client must know of is added or removed.")]
     model: Model
-    flags: Annotated[bool, Note("Whether disputed verdicts can be reported here.")]
+    flags: Annotated[bool, Note("Whether verdicts can be flagged for a re-check here.")]
 
 
 class ErrorDetail(TypedDict):
@@ -178,7 +252,7 @@ def describe(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         kind: a type annotation built of the scalars, `list`, `dict[str, …]`, `Literal`, unions,
-            `Annotated[…, Note]` and typed dictionaries.
+            `Annotated[…, Note]`, `NotRequired` and typed dictionaries.
         components: schemas by name; filled as types are met.
 
     Raises:
@@ -190,6 +264,8 @@ def describe(kind: Any, components: dict[str, Any]) -> dict[str, Any]:
         _describe_fields(kind, components)
         return {"$ref": f"#/components/schemas/{kind.__name__}"}
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin is NotRequired:
+        return describe(arguments[0], components)
     if origin is Annotated:
         schema = describe(arguments[0], components)
         for note in arguments[1:]:
@@ -213,5 +289,6 @@ def _describe_fields(kind: Any, components: dict[str, Any]) -> None:
     components[kind.__name__] = schema
     hints = get_type_hints(kind, include_extras=True)
     schema["properties"] = {name: describe(hint, components) for name, hint in hints.items()}
-    schema["required"] = sorted(kind.__required_keys__)
+    # Python 3.11 counts them all as required where annotations are kept as text.
+    schema["required"] = sorted(name for name, hint in hints.items() if get_origin(hint) is not NotRequired)
     schema["additionalProperties"] = False

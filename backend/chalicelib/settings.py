@@ -2,51 +2,91 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 from chalicelib.errors import SettingsError
 
+T = TypeVar("T")
+
 MODELS = Path(__file__).parent / "models"
+# A person does not wait longer, seconds.
+LONGEST_FETCH = 600
+# A host as it stands in a URL: a name, a v4 address, or a v6 address in brackets.
+HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]")
+
+
+def _setting(default: T, what: str) -> T:
+    """Declare a setting with its default and what it is, in words for a person."""
+    return field(default=default, metadata={"what": what})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of one process; `UNMASK_MAX_BYTES=1000000` sets `max_bytes`, and so on."""
+    """Settings of one process; `UNMASK_MAX_BYTES=1000000` sets `max_bytes`, and so on.
 
-    # SQLite file that remembers checks; its folder is made when missing.
-    store_path: Path = Path(".unmask/checks.sqlite3")
-    # Folder that holds the .tflite files and model_card.json.
-    models: Path = MODELS
-    # Intra-op threads of each interpreter. One Lambda vCPU is 1769 MB of memory.
-    threads: int = 1
+    What a setting is stands in its declaration, from where `unmask settings` and the README take it; a comment above it
+    says why it is so.
+    """
 
-    # An encoded picture. API Gateway and Lambda leave about 4.5 MB of binary body; locally there is room.
-    max_bytes: int = 20_000_000
-    # A decoded picture, judged from its header, before any pixel is decoded.
-    max_pixels: int = 40_000_000
-    # Shorter side, px. Below it no face can be judged.
-    min_side: int = 32
-    # Longer side ÷ shorter side.
-    max_aspect: float = 20.0
-    # Frames × area of an animation, px: its header alone can promise more than we will walk through.
-    max_animation_pixels: int = 400_000_000
+    store_path: Path = _setting(  # noqa: RUF009 - declares a field
+        Path(".unmask/checks.sqlite3"), "SQLite file that remembers checks; its folder is made when missing"
+    )
+    models: Path = _setting(  # noqa: RUF009 - declares a field
+        MODELS, "folder with the .tflite files and `model_card.json`"
+    )
+    # One Lambda vCPU is 1769 MB of memory.
+    threads: int = _setting(1, "threads of each network")
 
-    # Longer side at which faces are searched, px; crops come from the full picture.
-    search_side: int = 1280
-    # Faces judged in one picture, largest first.
-    max_faces: int = 16
-    # A face whose box is smaller than this, px, is shown as uncertain.
-    min_face: int = 48
+    # API Gateway and Lambda leave about 4.5 MB of binary body and 6 MB of text; locally there is room.
+    max_bytes: int = _setting(20_000_000, "largest encoded picture, or JSON that carries the frames of a clip, bytes")
+    # What 600 MB of memory can decode, whatever the file claims.
+    max_pixels: int = _setting(
+        40_000_000,
+        "largest decoded picture, px, judged by its header; half as large for WebP and AVIF, which take more memory",
+    )
+    # Below it no face can be judged.
+    min_side: int = _setting(32, "least side, px")
+    max_aspect: float = _setting(20.0, "longer side ÷ shorter side")
+    # Its header alone can promise more than we will walk through.
+    max_animation_pixels: int = _setting(400_000_000, "frames × area of an animation, px")
+    max_frames: int = _setting(32, "frames of one clip")
+    # 32 frames of 1080p are 66 million.
+    max_clip_pixels: int = _setting(100_000_000, "area of all frames of a clip together, px")
+
+    fetch_urls: bool = _setting(True, "whether pictures are fetched from addresses at all")
+    fetch_seconds: float = _setting(
+        10.0, "time for one fetch, from the first question to DNS to the last byte, all redirects included, s"
+    )
+    fetch_redirects: int = _setting(3, "redirects followed for one picture")
+    # What a request calls us by is added to them.
+    own_hosts: tuple[str, ...] = _setting(
+        (), "names and addresses of this service as they stand in a URL, with commas between: never fetched from"
+    )
+
+    # Crops come from the full picture.
+    search_side: int = _setting(1280, "longer side at which faces are searched, px")
+    max_faces: int = _setting(16, "faces judged in one picture, largest first")
+    min_face: int = _setting(48, "a face whose box is smaller than this, px, is `uncertain`")
 
     def __post_init__(self) -> None:
-        for name in ("threads", "max_bytes", "max_pixels", "min_side", "max_faces", "min_face", "search_side"):
+        for name in (f.name for f in fields(self) if f.type == "int"):
             if getattr(self, name) < 1:
-                raise SettingsError(f"UNMASK_{name.upper()} must be at least 1. Received: {getattr(self, name)}")
-        if self.max_aspect < 1:
-            raise SettingsError(f"UNMASK_MAX_ASPECT must be at least 1. Received: {self.max_aspect}")
+                raise SettingsError(f"{_variable(name)} must be at least 1. Received: {getattr(self, name)}")
+        if not 1 <= self.max_aspect < math.inf:
+            raise SettingsError(f"UNMASK_MAX_ASPECT must be at least 1 and finite. Received: {self.max_aspect}")
+        if not 0 < self.fetch_seconds <= LONGEST_FETCH:
+            raise SettingsError(
+                f"UNMASK_FETCH_SECONDS must be above 0, at most {LONGEST_FETCH}. Received: {self.fetch_seconds}"
+            )
+        for host in self.own_hosts:
+            if not HOST.fullmatch(host):
+                raise SettingsError(f"UNMASK_OWN_HOSTS must hold hosts without scheme and port. Received: {host!r}")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -55,17 +95,73 @@ class Settings:
         Raises:
             SettingsError: a value has the wrong type or range, or an `UNMASK_*` name is unknown.
         """
-        kinds = {f.name: f.type for f in fields(cls)}
+        known = {_variable(f.name): f for f in fields(cls)}
         values: dict[str, object] = {}
         for variable, text in environ.items():
             if not variable.startswith("UNMASK_"):
                 continue
-            name = variable.removeprefix("UNMASK_").lower()
-            if name not in kinds:
-                raise SettingsError(f"{variable} is not a setting. Known: {', '.join(sorted(kinds))}")
-            parse = {"int": int, "float": float, "Path": Path}[str(kinds[name])]
+            if variable not in known:
+                raise SettingsError(f"{variable} is not a setting. Known: {', '.join(sorted(known))}")
+            parse, words = KINDS[str(known[variable].type)]
             try:
-                values[name] = parse(text)
+                values[known[variable].name] = parse(text)
             except ValueError as error:
-                raise SettingsError(f"{variable} must be a {kinds[name]}. Received: {text!r}") from error
+                raise SettingsError(f"{variable} must be {words}. Received: {text!r}") from error
         return cls(**values)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A setting as a person meets it.
+
+    Attributes:
+        variable: name in the environment.
+        value: what holds now.
+        default: what holds where the environment says nothing.
+        from_environment: whether the environment says something.
+        what: what it is, in Markdown.
+    """
+
+    variable: str
+    value: Any
+    default: Any
+    from_environment: bool
+    what: str
+
+
+def describe(environ: Mapping[str, str] = os.environ) -> list[Entry]:
+    """Return every setting, in the order of the class.
+
+    Raises:
+        SettingsError: as `Settings.from_environment` does.
+    """
+    settings = Settings.from_environment(environ)
+    return [
+        Entry(_variable(f.name), getattr(settings, f.name), f.default, _variable(f.name) in environ, f.metadata["what"])
+        for f in fields(Settings)
+    ]
+
+
+def _variable(name: str) -> str:
+    return f"UNMASK_{name.upper()}"
+
+
+def _parse_switch(text: str) -> bool:
+    if text.lower() not in SWITCHES:
+        raise ValueError(text)
+    return SWITCHES[text.lower()]
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+# How a value of each type is read, and what it is called.
+KINDS: dict[str, tuple[Callable[[str], object], str]] = {
+    "bool": (_parse_switch, "on or off"),
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+    "Path": (Path, "a path"),
+    "tuple[str, ...]": (_parse_list, "a list with commas"),
+}

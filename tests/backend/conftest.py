@@ -6,7 +6,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ CARD: dict[str, Any] = {
 
 
 class FakeFinder:
-    """Finds what it is told to find."""
+    """Finds what it is told to find, in every picture."""
 
     def __init__(self, *boxes: tuple[float, float, float, float]) -> None:
         self.boxes = boxes
@@ -42,8 +42,19 @@ class FakeFinder:
         return [Face(box, 0.987654, np.zeros((5, 2), np.float32)) for box in self.boxes]
 
 
+class FrameFinder(FakeFinder):
+    """Finds in each picture of a clip what it is told to find there."""
+
+    def __init__(self, *frames: Sequence[tuple[float, float, float, float]]) -> None:
+        self.frames = iter(frames)
+
+    def find(self, pixels: np.ndarray) -> list[Face]:
+        self.boxes = tuple(next(self.frames))
+        return super().find(pixels)
+
+
 class FakeDetector:
-    """Gives the logits that it is told to give, and counts how often it is asked."""
+    """Gives the logits that it is told to give, over and over, and counts how often it is asked."""
 
     side = 32
 
@@ -58,7 +69,7 @@ class FakeDetector:
         assert crops.shape == (len(crops), 32, 32, 3)
         self.calls += 1
         time.sleep(self.pause)
-        logits = np.float32(self.logits[: len(crops)])
+        logits = np.resize(np.float32(self.logits), len(crops))
         return logits, np.repeat(logits, 16).reshape(-1, 4, 4)
 
 
@@ -95,14 +106,14 @@ def parts() -> type:
     """The stand-ins, by name."""
 
     class Parts:
-        Finder, Detector, Store, card = FakeFinder, FakeDetector, MemoryStore, CARD
+        Finder, FrameFinder, Detector, Store, card = FakeFinder, FrameFinder, FakeDetector, MemoryStore, CARD
 
     return Parts
 
 
 @pytest.fixture
 def make_checker() -> Callable[..., Checker]:
-    """Build a checker that finds the given logits' worth of faces, 60 px each."""
+    """Build a checker that finds the given logits' worth of faces in every picture, 60 px each."""
 
     def make(*logits: float, store: Any = None, pause: float = 0.0, **limits: Any) -> Checker:
         boxes = [(10.0 + 70 * i, 10.0, 55.0, 60.0) for i in range(len(logits))]

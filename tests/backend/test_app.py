@@ -6,9 +6,12 @@ import base64
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,13 @@ from chalice.deploy.swagger import CFNSwaggerGenerator
 from chalice.deploy.validate import validate_route_content_types, validate_routes
 from chalice.local import LambdaContext
 from chalice.test import Client
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from backend import app as web
 from chalicelib.checks import Checker
 from chalicelib.errors import StoreUnavailable
+from chalicelib.schema import API
+from tests.backend.web import PRIVATE, Internet, Server, chunked, drip, internet, redirect, reply
 
 ROOT = Path(__file__).parents[2]
 Ask = Callable[..., Any]
@@ -61,6 +66,13 @@ def ask(checker: Checker) -> Ask:
     return send
 
 
+@pytest.fixture
+def net(monkeypatch: pytest.MonkeyPatch, encode: Encode) -> Iterator[Internet]:
+    """An internet in which nothing stands but a trap, which serves a picture."""
+    with internet(monkeypatch, encode((7, 7, 7))) as made:
+        yield made
+
+
 def conform(method: str, path: str, status: int, content_type: str | None, body: bytes) -> None:
     """Assert that an answer is one that the API document promises, headers apart."""
     if status == 405 or path.startswith("/assets"):
@@ -90,6 +102,21 @@ def post(ask: Ask, data: bytes, content_type: str = "application/octet-stream") 
     return ask("POST", "/v1/checks/image", headers={"Content-Type": content_type}, body=data)
 
 
+def clip(*images: bytes, **more: Any) -> bytes:
+    """The body that asks to check these frames, a second apart."""
+    frames = [{"time": n, "image": base64.b64encode(image).decode()} for n, image in enumerate(images)]
+    return json.dumps({"frames": frames, **more}).encode()
+
+
+def post_clip(ask: Ask, body: bytes, content_type: str = "application/json") -> Any:
+    return ask("POST", "/v1/checks/frames", headers={"Content-Type": content_type}, body=body)
+
+
+def post_url(ask: Ask, url: str = "http://pictures.example/a.png", **headers: str) -> Any:
+    body = json.dumps({"url": url}).encode()
+    return ask("POST", "/v1/checks/url", headers={"Content-Type": "application/json", **headers}, body=body)
+
+
 @pytest.mark.parametrize("content_type", [*web.IMAGE_TYPES, "IMAGE/PNG", "image/png; charset=binary"])
 def test_a_picture_is_checked_whatever_accepted_type_it_is_said_to_be(
     ask: Ask, encode: Encode, content_type: str
@@ -116,6 +143,234 @@ def test_other_content_types_are_told_what_to_send(ask: Ask, encode: Encode, con
     assert "image/webp" in answer.json_body["error"]["message"]
 
 
+def test_a_picture_at_an_address_is_checked_as_its_bytes_are(
+    ask: Ask, checker: Checker, net: Internet, encode: Encode
+) -> None:
+    server = net.put(Server(reply(encode())))
+    check = post_url(ask).json_body
+    assert (check["verdict"], check["media"]["kind"], check["cached"]) == ("likely_fake", "image", False)
+    assert post(ask, encode()).json_body == post_url(ask).json_body == {**check, "cached": True}
+    assert server.accepted == 2
+    assert ask("DELETE", f"/v1/checks/{check['id']}").status_code == 204
+
+
+def test_row_49_an_address_whose_picture_has_changed_is_answered_anew(ask: Ask, net: Internet, encode: Encode) -> None:
+    net.put(Server(reply(encode((1, 1, 1))), reply(encode((2, 2, 2))), reply(encode((1, 1, 1)))))
+    first, second, third = (post_url(ask).json_body for _ in range(3))
+    assert first["media"]["sha256"] != second["media"]["sha256"]
+    assert (second["cached"], third) == (False, {**first, "cached": True})
+
+
+@pytest.mark.parametrize("version", ["2025.01-test", "2026.01-test"])
+def test_row_49_a_new_model_judges_anew(
+    ask: Ask, checker: Checker, net: Internet, encode: Encode, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    net.put(Server(reply(encode())))
+    post_url(ask)
+    monkeypatch.setitem(checker._detector.card, "version", version)
+    again = post_url(ask).json_body
+    assert (again["cached"], again["model"]["version"]) == (version == "2025.01-test", version)
+
+
+def test_row_48_an_address_that_is_sent_twice_at_once_is_scored_once(
+    make_checker: Callable[..., Checker], parts: Any, net: Internet, encode: Encode
+) -> None:
+    # Chalice's test client swaps the environment, so it cannot be used by several threads.
+    slow = make_checker(3.0, store=parts.Store(), pause=0.2)
+    net.put(Server(reply(encode())))
+    with ThreadPoolExecutor(4) as pool:
+        checks = list(pool.map(slow.check_url, ["http://pictures.example/a.png"] * 4))
+    assert sorted(check.pop("cached") for check in checks) == [False, True, True, True]
+    assert all(check == checks[0] for check in checks)
+    assert slow._detector.calls == 1  # type: ignore[attr-defined]
+
+
+def test_every_address_that_is_refused_is_refused_in_the_same_words(ask: Ask, net: Internet) -> None:
+    net.name("inside.example", [PRIVATE])
+    net.put(Server(redirect("http://inside.example/")))
+    urls = [
+        "http://pictures.example/",
+        "http://inside.example/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2130706433/",
+        "http://user:password@pictures.example/",
+        "http://pictures.example:22/",
+        "http://evil.com\\@169.254.169.254/",
+        "file:///etc/passwd",
+        "data:image/png;base64,AAAA",
+        "no address at all",
+        "",
+        "\ud800",
+        "http://\ud800.example/",
+    ]
+    answers = [post_url(ask, url) for url in urls]
+    assert {answer.status_code for answer in answers} == {400}
+    assert len({answer.body for answer in answers}) == 1
+    assert answers[0].json_body["error"]["code"] == "url_not_allowed"
+    assert net.trap.accepted == 0
+
+
+@pytest.mark.parametrize("header", ["unmask.example", "Unmask.Example:8000", "unmask.example."])
+def test_row_18_the_name_that_a_request_calls_us_by_is_not_fetched_from(
+    ask: Ask, net: Internet, header: str, encode: Encode
+) -> None:
+    server = net.put(Server(reply(encode())), host="unmask.example")
+    answer = post_url(ask, "http://unmask.example/v1/checks/url", Host=header)
+    assert (answer.status_code, server.accepted) == (400, 0)
+    assert post_url(ask, "http://unmask.example/", Host="other.example").status_code == 200
+
+
+MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(reply(b"<!doctype html><title>Oops</title>", "Content-Type: text/html"), id="row_28 a page"),
+        pytest.param(reply(b"<!doctype html>", "Content-Type: image/png"), id="row_29 a page that claims to be a PNG"),
+        pytest.param(reply(MP4, "Content-Type: video/mp4"), id="a video"),
+        pytest.param(chunked(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), id="row_31 SVG"),
+    ],
+)
+def test_what_is_no_picture_is_told_as_such(ask: Ask, net: Internet, page: bytes) -> None:
+    net.put(Server(page))
+    answer = post_url(ask)
+    assert (answer.status_code, answer.json_body["error"]["code"]) == (415, "unsupported_media")
+    assert "only pictures can be fetched" in answer.json_body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("Content-Type: text/html", id="row_29 another type"),
+        pytest.param("X-Nothing: at all", id="row_29 no type"),
+        pytest.param("Content-Type: image/png, text/html; x=<script>", id="row_30 two types"),
+    ],
+)
+def test_what_a_server_says_of_a_picture_neither_counts_nor_comes_back(
+    ask: Ask, net: Internet, encode: Encode, header: str
+) -> None:
+    net.put(Server(reply(encode(format="JPEG"), header)))
+    answer = post_url(ask)
+    assert answer.json_body["media"]["format"] == "jpeg"
+    assert "script>" not in json.dumps(answer.headers) + answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        pytest.param(reply(status="404 Not Found"), 502, "fetch_failed", id="row_28 not found"),
+        pytest.param(reply(length=100_001), 413, "too_large", id="row_24 a length over the cap"),
+        pytest.param(reply(b"x" * 10, length=100), 422, "incomplete_body", id="row_25 cut off"),
+        pytest.param(reply(b""), 422, "image_empty", id="row_33 nothing"),
+        pytest.param(redirect("/"), 502, "fetch_failed", id="row_15 a circle"),
+        pytest.param(drip(b"", 3600), 504, "fetch_timeout", id="row_22 silence"),
+    ],
+)
+def test_what_goes_wrong_on_the_way_is_answered_with_the_reason(
+    ask: Ask, checker: Checker, net: Internet, answer: Any, status: int, code: str
+) -> None:
+    checker.settings = replace(checker.settings, fetch_seconds=0.5 if status == 504 else 60.0)
+    net.put(Server(answer))
+    told = post_url(ask)
+    assert (told.status_code, told.json_body["error"]["code"]) == (status, code)
+    assert told.json_body["error"]["message"].endswith(".")
+
+
+def test_a_service_that_fetches_nothing_says_so(ask: Ask, checker: Checker, net: Internet) -> None:
+    checker.settings = replace(checker.settings, fetch_urls=False)
+    answer = post_url(ask)
+    assert (answer.status_code, answer.json_body["error"]["code"]) == (403, "fetching_off")
+    assert net.lookups == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 400), (b"{}", 400), (b'{"url": 5}', 400), (b'{"url": "http://a.b/", "x": 1}', 400), (b" " * 100_001, 413)],
+)
+def test_a_request_for_no_address_is_told_what_to_send(ask: Ask, body: bytes, status: int) -> None:
+    answer = ask("POST", "/v1/checks/url", headers={"Content-Type": "application/json"}, body=body)
+    assert answer.status_code == status
+
+
+def test_an_address_is_neither_logged_nor_kept(
+    ask: Ask, checker: Checker, net: Internet, encode: Encode, log: io.StringIO
+) -> None:
+    net.put(Server(reply(encode()), reply(status="500 Oops"), b"nonsense"), host="secret-word.example")
+    answers = [post_url(ask, "http://secret-word.example/secret-word?secret-word#secret-word") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 502, 502]
+    kept = json.dumps(checker.get(answers[0].json_body["id"]))
+    told = "".join(answer.body.decode() + json.dumps(answer.headers) for answer in answers)
+    assert "secret-word" not in log.getvalue() + kept + told
+    # Nor can strangers fill the log with errors.
+    assert "ERROR" not in log.getvalue()
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["as text", "in base64"])
+def test_an_address_comes_through_lambda(checker: Checker, net: Internet, encode: Encode, encoded: bool) -> None:
+    net.put(Server(reply(encode())))
+    sent = json.dumps({"url": "http://pictures.example/"})
+    event = lambda_event(
+        base64.b64encode(sent.encode()).decode() if encoded else sent,
+        encoded=encoded,
+        content_type="application/json",
+        path="/v1/checks/url",
+    )
+    status, check = invoke(event)
+    assert (status, check["verdict"]) == (200, "likely_fake")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+def test_a_clip_is_checked_read_again_and_forgotten(ask: Ask, encode: Encode, content_type: str) -> None:
+    sent = clip(*(encode((n, 0, 0), "JPEG") for n in range(4)))
+    check = post_clip(ask, sent, content_type).json_body
+    assert (check["verdict"], check["media"]["kind"], len(check["tracks"])) == ("likely_fake", "video", 1)
+    path = f"/v1/checks/{check['id']}"
+    assert ask("GET", path).json_body == post_clip(ask, sent).json_body == {**check, "cached": True}
+    assert ask("DELETE", path).status_code == 204
+    assert ask("GET", path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code", "sentence"),
+    [
+        pytest.param(b"", 400, "bad_request", "not JSON", id="nothing"),
+        pytest.param(b'{"frames": []}', 400, "bad_request", "at least one frame", id="no frame"),
+        pytest.param(b'{"frames": [{"time": 0, "image": "*"}]}', 400, "bad_request", "Frame 1: ", id="no base64"),
+        pytest.param(clip(b"", b""), 422, "image_empty", "Frame 1: The file is empty.", id="an empty frame"),
+        pytest.param(clip(b"<svg/>"), 415, "unsupported_media", "Frame 1: ", id="a drawing"),
+        pytest.param(clip(*[b"x"] * 33), 413, "too_many_frames", "at most 32", id="too many"),
+        pytest.param(b" " * 100_001, 413, "too_large", "at most 0.1 MB", id="too large"),
+    ],
+)
+def test_a_clip_that_is_refused_is_answered_with_the_reason(
+    ask: Ask, sent: bytes, status: int, code: str, sentence: str
+) -> None:
+    answer = post_clip(ask, sent)
+    assert (answer.status_code, answer.json_body["error"]["code"]) == (status, code)
+    assert sentence in answer.json_body["error"]["message"]
+
+
+def test_a_clip_of_another_type_is_told_what_to_send(ask: Ask) -> None:
+    answer = post_clip(ask, clip(b"x"), "text/plain")
+    assert (answer.status_code, answer.json_body["error"]["code"]) == (415, "unsupported_media")
+    assert answer.json_body["error"]["message"] == "Send the body with one of these content types: application/json."
+
+
+def test_what_a_clip_must_be_is_described(encode: Encode) -> None:
+    described = DOCUMENT["paths"]["/v1/checks/frames"]["post"]["requestBody"]["content"]["application/json"]
+    _validate(described["schema"], clip(encode()))
+    for wrong in (b"{}", clip(encode(), more=1), b'{"frames": [{"time": -1, "image": ""}]}'):
+        with pytest.raises(ValidationError):
+            _validate(described["schema"], wrong)
+
+
+def test_json_reaches_lambda_as_text() -> None:
+    assert "application/json" not in web.app.api.binary_types
+    for path in ("/v1/checks/frames", "/v1/checks/url"):
+        assert web.app.routes[path]["POST"].content_types == ["application/json"]
+
+
 def test_every_accepted_type_reaches_lambda_as_bytes() -> None:
     assert set(web.IMAGE_TYPES) <= set(web.app.api.binary_types)
     assert set(web.IMAGE_TYPES) >= {"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"}
@@ -126,16 +381,28 @@ def test_the_routes_can_be_deployed() -> None:
     validate_route_content_types(web.app.routes, web.app.api.binary_types)
     template = CFNSwaggerGenerator().generate_swagger(web.app)
     assert template["paths"]["/v1/checks/image"]["post"]["consumes"] == list(web.IMAGE_TYPES)
-    assert "options" in template["paths"]["/v1/checks/{check_id}"]
+    for path in ("/v1/checks/frames", "/v1/checks/url"):
+        assert template["paths"][path]["post"]["consumes"] == ["application/json"]
+
+
+def test_api_gateway_answers_a_browser_that_asks_before_it_sends() -> None:
+    paths = CFNSwaggerGenerator().generate_swagger(web.app)["paths"]
+    assert paths.keys() == web.app.routes.keys()
+    for path, methods in paths.items():
+        (answer,) = methods["options"]["x-amazon-apigateway-integration"]["responses"].values()
+        told = {name.rpartition(".")[2]: value.strip("'") for name, value in answer["responseParameters"].items()}
+        assert set(web.app.routes[path]) <= set(told["Access-Control-Allow-Methods"].split(","))
+        assert {"Content-Type", "X-Api-Key"} <= set(told["Access-Control-Allow-Headers"].split(","))
+        assert told["Access-Control-Allow-Origin"] == "*"
 
 
 @pytest.mark.parametrize(
     ("data", "status", "code"),
     [
-        pytest.param(b"", 422, "image_empty", id="row 33: nothing"),
-        pytest.param(b"GIF89a", 422, None, id="row 33: header only"),
-        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_media", id="row 31: SVG"),
-        pytest.param(b"\0" * 100_001, 413, "too_large", id="row 24: too large"),
+        pytest.param(b"", 422, "image_empty", id="row_33 nothing"),
+        pytest.param(b"GIF89a", 422, None, id="row_33 header only"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_media", id="row_31 SVG"),
+        pytest.param(b"\0" * 100_001, 413, "too_large", id="row_24 too large"),
     ],
 )
 def test_a_picture_that_is_refused_is_answered_with_the_reason(
@@ -177,9 +444,16 @@ def test_health_names_the_model(ask: Ask) -> None:
     answer = ask("GET", "/v1/health")
     assert answer.json_body == {
         "status": "ok",
+        "api": API,
         "model": {"name": "stand-in", "version": "2025.01-test"},
         "flags": False,
     }
+
+
+def test_the_page_that_is_served_understands_the_api_that_serves_it() -> None:
+    service = (web.PAGE / "service.js").read_text(encoding="utf-8")
+    least, newest = (int(re.findall(rf"{name}_API = (\d+);", service)[0]) for name in ("LEAST", "NEWEST"))
+    assert least <= API == newest
 
 
 def test_a_missing_model_fails_the_health_check(
@@ -201,6 +475,7 @@ def test_any_page_may_ask_and_nothing_is_cached_or_sniffed(ask: Ask, encode: Enc
         post(ask, b"", "text/plain"),
     ):
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert {"Retry-After", "X-Request-Id"} == set(answer.headers["Access-Control-Expose-Headers"].split(","))
         assert "Access-Control-Allow-Credentials" not in answer.headers
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
@@ -247,11 +522,13 @@ def test_each_request_is_one_line_of_json_without_what_was_sent(ask: Ask, encode
     assert check["id"] not in log.getvalue()
 
 
-def lambda_event(body: str | None, *, encoded: bool = True, content_type: str = "image/png") -> dict[str, Any]:
+def lambda_event(
+    body: str | None, *, encoded: bool = True, content_type: str = "image/png", path: str = "/v1/checks/image"
+) -> dict[str, Any]:
     """An event as API Gateway makes it of a POST."""
     return {
-        "resource": "/v1/checks/image",
-        "path": "/v1/checks/image",
+        "resource": path,
+        "path": path,
         "httpMethod": "POST",
         "headers": {"Content-Type": content_type},
         "multiValueHeaders": {"Content-Type": [content_type]},
@@ -259,7 +536,7 @@ def lambda_event(body: str | None, *, encoded: bool = True, content_type: str = 
         "multiValueQueryStringParameters": None,
         "pathParameters": None,
         "stageVariables": None,
-        "requestContext": {"resourcePath": "/v1/checks/image", "httpMethod": "POST", "identity": {}},
+        "requestContext": {"resourcePath": path, "httpMethod": "POST", "identity": {}},
         "body": body,
         "isBase64Encoded": encoded,
     }
@@ -268,7 +545,7 @@ def lambda_event(body: str | None, *, encoded: bool = True, content_type: str = 
 def invoke(event: dict[str, Any]) -> tuple[int, Any]:
     """Call the app as Lambda does; the answer must survive JSON."""
     answer = json.loads(json.dumps(web.app(event, LambdaContext("unmask", 128))))
-    conform("POST", "/v1/checks/image", answer["statusCode"], None, answer["body"].encode())
+    conform("POST", event["path"], answer["statusCode"], None, answer["body"].encode())
     return answer["statusCode"], json.loads(answer["body"])
 
 
@@ -280,15 +557,15 @@ def test_a_picture_comes_through_lambda(checker: Checker, encode: Encode) -> Non
 @pytest.mark.parametrize(
     ("body", "encoded", "status", "code"),
     [
-        pytest.param("A", True, 400, "bad_request", id="row 46: one character"),
-        pytest.param("iVBORw0KGg=", True, 400, "bad_request", id="row 46: padding too short"),
-        pytest.param("iVBORw0KGgo===", True, 400, "bad_request", id="row 46: padding too long"),
-        pytest.param("iVBO*w0KGgo=", True, 400, "bad_request", id="row 46: not of the alphabet"),
-        pytest.param("iVBO\nRw0KGgo=", True, 400, "bad_request", id="row 46: a line break"),
-        pytest.param("iVBOé", True, 400, "bad_request", id="row 46: not ASCII"),
-        pytest.param("A" * 133_400, True, 413, "too_large", id="row 46: over the limit"),
-        pytest.param("*" * 133_400, True, 413, "too_large", id="row 46: over the limit and not decoded"),
-        pytest.param(base64.b64encode(b"\0" * 100_000).decode(), True, 415, None, id="row 46: at the limit"),
+        pytest.param("A", True, 400, "bad_request", id="row_46 one character"),
+        pytest.param("iVBORw0KGg=", True, 400, "bad_request", id="row_46 padding too short"),
+        pytest.param("iVBORw0KGgo===", True, 400, "bad_request", id="row_46 padding too long"),
+        pytest.param("iVBO*w0KGgo=", True, 400, "bad_request", id="row_46 not of the alphabet"),
+        pytest.param("iVBO\nRw0KGgo=", True, 400, "bad_request", id="row_46 a line break"),
+        pytest.param("iVBOé", True, 400, "bad_request", id="row_46 not ASCII"),
+        pytest.param("A" * 133_400, True, 413, "too_large", id="row_46 over the limit"),
+        pytest.param("*" * 133_400, True, 413, "too_large", id="row_46 over the limit and not decoded"),
+        pytest.param(base64.b64encode(b"\0" * 100_000).decode(), True, 415, None, id="row_46 at the limit"),
         pytest.param("", True, 422, "image_empty", id="empty"),
         pytest.param(None, False, 422, "image_empty", id="no body"),
         pytest.param("\ufffdPNG\r\n", False, 415, None, id="bytes that the gateway took for text"),
@@ -299,6 +576,19 @@ def test_bodies_that_lambda_may_hand_over(
 ) -> None:
     answered, told = invoke(lambda_event(body, encoded=encoded))
     assert (answered, told["error"]["code"]) == (status, code or told["error"]["code"])
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["as text", "in base64"])
+def test_a_clip_comes_through_lambda(checker: Checker, encode: Encode, encoded: bool) -> None:
+    sent = clip(*(encode((n, 0, 0), "JPEG") for n in range(4)))
+    event = lambda_event(
+        base64.b64encode(sent).decode() if encoded else sent.decode(),
+        encoded=encoded,
+        content_type="application/json",
+        path="/v1/checks/frames",
+    )
+    status, check = invoke(event)
+    assert (status, check["verdict"], check["coverage"]) == (200, "likely_fake", {"frames": 4, "usable": 4})
 
 
 def test_an_event_of_another_kind_is_an_error_in_our_shape(checker: Checker, log: io.StringIO) -> None:

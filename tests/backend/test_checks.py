@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from chalicelib.checks import Checker
 from chalicelib.errors import ModelUnavailable, NotFound, StoreUnavailable, UnmaskError
+from chalicelib.frames import Frame, hash_frames
 from chalicelib.settings import Settings
 
 Make = Callable[..., Checker]
@@ -211,3 +213,210 @@ def test_a_portrait_goes_the_whole_way_through_the_real_parts(
 def test_a_missing_model_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable):
         Checker.from_settings(Settings(models=tmp_path, store_path=tmp_path / "checks.sqlite3"))
+
+
+LEFT, RIGHT = (10.0, 10.0, 55.0, 60.0), (150.0, 20.0, 50.0, 60.0)
+
+
+@pytest.fixture
+def film(encode: Encode) -> Callable[..., list[Frame]]:
+    """Frames half a second apart, no two alike."""
+
+    def film(count: int, **options: Any) -> list[Frame]:
+        return [Frame(n / 2, encode((n, 0, 0), **options)) for n in range(count)]
+
+    return film
+
+
+def test_a_check_of_a_clip_tells_all_that_a_verdict_needs(film: Callable[..., list[Frame]], parts: Any) -> None:
+    # The face on the left is seen in all five frames, the smaller one on the right in the first four.
+    finder = parts.FrameFinder(*[[LEFT, RIGHT]] * 4, [LEFT])
+    # Log-odds: left 2, 3, 2, 1, 2, right −1 throughout.
+    detector = parts.Detector(3.0, -3.0, 5.0, -3.0, 3.0, -3.0, 1.0, -3.0, 3.0)
+    frames = film(5, format="JPEG")
+    check = Checker(Settings(), finder, detector, None).check_frames(frames)
+    assert detector.calls == 1
+    left, right = check["tracks"]
+    points = left.pop("points")
+    assert left == {"fake_probability": 0.8808, "verdict": "likely_fake", "reasons": [], "worst": 1, "best": 3}
+    assert [(point["frame"], point["time"], point["fake_probability"]) for point in points] == [
+        (0, 0.0, 0.8808),
+        (1, 0.5, 0.9526),
+        (2, 1.0, 0.8808),
+        (3, 1.5, 0.7311),
+        (4, 2.0, 0.8808),
+    ]
+    assert points[1] == {
+        "frame": 1,
+        "time": 0.5,
+        "box": list(LEFT),
+        "fake_probability": 0.9526,
+        "verdict": "likely_fake",
+        "evidence": {"grid": [[3.0] * 4] * 4, "box": [0, 0, 96, 96]},
+    }
+    assert (right["verdict"], right["fake_probability"], len(right["points"])) == ("likely_real", 0.2689, 4)
+    assert check["faces"][0] == {
+        "box": list(LEFT),
+        "detection_confidence": 0.9877,
+        "fake_probability": 0.8808,
+        "verdict": "likely_fake",
+        "evidence": points[1]["evidence"],
+    }
+    assert [face["box"] for face in check["faces"]] == [list(LEFT), list(RIGHT)]
+    assert (check["verdict"], check["fake_probability"], check["reasons"]) == ("likely_fake", 0.8808, [])
+    assert check["coverage"] == {"frames": 5, "usable": 5}
+    assert check["media"] == {
+        "kind": "video",
+        "sha256": hash_frames(frames),
+        "width": 240,
+        "height": 160,
+        "format": "frames",
+        "frames": 5,
+    }
+    assert check["timing_ms"].keys() == {"decode", "faces", "detector"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict", "reasons", "usable"),
+    [
+        pytest.param([[]] * 5, "no_face", [], 0, id="nobody"),
+        pytest.param([[LEFT]] * 4, "likely_fake", [], 4, id="four frames"),
+        pytest.param([[LEFT]] * 3, "uncertain", ["too_few_frames"], 3, id="three frames"),
+        pytest.param([[LEFT], [], [LEFT], [], [LEFT], [LEFT]], "likely_fake", [], 4, id="missed now and then"),
+        pytest.param([[LEFT], [LEFT], [RIGHT], [RIGHT]], "uncertain", ["too_few_frames"], 4, id="leaps"),
+        pytest.param(
+            [[LEFT]] * 3 + [[(10.0, 10.0, 40.0, 47.0)]],
+            "uncertain",
+            ["too_few_frames", "face_too_small"],
+            3,
+            id="too small in one of four",
+        ),
+        pytest.param([[LEFT, (150.0, 20.0, 20.0, 20.0)]] * 4, "likely_fake", [], 4, id="a small one behind"),
+        pytest.param(
+            [[(0.0, 0.0, 100.0, 100.0), (150.0, 20.0, 50.0, 60.0)]] * 4,
+            "likely_fake",
+            ["more_faces_than_checked"],
+            4,
+            id="one behind that could be judged",
+        ),
+        pytest.param(
+            [[(0.0, 0.0, 100.0, 100.0), (150.0, 20.0, 50.0, 60.0)]] + [[(0.0, 0.0, 100.0, 100.0)]] * 3,
+            "likely_fake",
+            [],
+            4,
+            id="once seen behind",
+        ),
+    ],
+)
+def test_a_clip_is_judged_by_the_frames_that_show_a_face(
+    film: Callable[..., list[Frame]], parts: Any, seen: list[Any], verdict: str, reasons: list[str], usable: int
+) -> None:
+    checker = Checker(Settings(), parts.FrameFinder(*seen), parts.Detector(3.0), None)
+    check = checker.check_frames(film(len(seen)))
+    assert (check["verdict"], check["reasons"]) == (verdict, reasons)
+    assert check["coverage"] == {"frames": len(seen), "usable": usable}
+    assert len(check["tracks"]) == len(check["faces"])
+    assert (check["fake_probability"] is None) == (verdict == "no_face")
+
+
+def test_worst_and_best_are_frames_that_the_verdict_rests_on(film: Callable[..., list[Frame]], parts: Any) -> None:
+    small = (10.0, 10.0, 40.0, 47.0)
+    finder = parts.FrameFinder([small], [LEFT], [LEFT], [LEFT], [LEFT], [small])
+    detector = parts.Detector(9.0, 1.0, 3.0, -1.0, 1.0, -9.0)
+    (track,) = Checker(Settings(), finder, detector, None).check_frames(film(6))["tracks"]
+    assert (len(track["points"]), track["worst"], track["best"]) == (6, 2, 3)
+    assert [point["verdict"] for point in track["points"]][::5] == ["uncertain", "uncertain"]
+
+
+def test_of_many_faces_in_a_frame_the_largest_are_judged(make_checker: Make, film: Callable[..., list[Frame]]) -> None:
+    check = make_checker(*[-4.0] * 20, max_faces=3).check_frames(film(4, size=(1600, 160)))
+    assert (len(check["tracks"]), check["reasons"]) == (3, ["more_faces_than_checked"])
+
+
+def test_frames_may_differ_in_size(film: Callable[..., list[Frame]], parts: Any) -> None:
+    double = tuple(2 * value for value in LEFT)
+    finder = parts.FrameFinder([LEFT], [LEFT], [double], [double])
+    frames = film(2) + [Frame(frame.time + 1, frame.data) for frame in film(2, size=(480, 320))]
+    check = Checker(Settings(), finder, parts.Detector(3.0), None).check_frames(frames)
+    (track,) = check["tracks"]
+    assert [point["box"] for point in track["points"]] == [list(LEFT)] * 2 + [list(double)] * 2
+    assert (check["media"]["width"], check["media"]["height"]) == (240, 160)
+
+
+def test_the_same_clip_is_answered_from_the_store(
+    make_checker: Make, film: Callable[..., list[Frame]], parts: Any
+) -> None:
+    store = parts.Store()
+    checker = make_checker(3.0, store=store)
+    first, again = checker.check_frames(film(4)), checker.check_frames(film(4))
+    later = checker.check_frames([Frame(frame.time + 1, frame.data) for frame in film(4)])
+    assert again == {**first, "cached": True}
+    assert checker.get(first["id"]) == again
+    assert first["id"] != later["id"]
+    assert checker._detector.calls == 2  # type: ignore[attr-defined]
+    checker.delete(first["id"])
+    assert list(store.checks) == [later["id"]]
+
+
+@pytest.mark.parametrize(
+    ("broken", "limits", "status", "code", "sentence"),
+    [
+        pytest.param(b"", {}, 422, "image_empty", "Frame 3: The file is empty.", id="nothing"),
+        pytest.param(b"%PDF-1.7 and so on", {}, 415, "unsupported_media", "Frame 3: ", id="no picture"),
+        pytest.param(None, {"max_clip_pixels": 240 * 160 * 3}, 413, "too_large", "million pixels together", id="many"),
+        pytest.param(None, {"max_pixels": 240 * 160 - 1}, 422, "image_too_large", "Frame 1: ", id="one too large"),
+    ],
+)
+def test_a_frame_that_is_refused_is_named_and_leaves_no_check(
+    make_checker: Make,
+    film: Callable[..., list[Frame]],
+    parts: Any,
+    broken: bytes | None,
+    limits: dict[str, Any],
+    status: int,
+    code: str,
+    sentence: str,
+) -> None:
+    store = parts.Store()
+    frames = film(4)
+    if broken is not None:
+        frames[2] = Frame(frames[2].time, broken)
+    with pytest.raises(UnmaskError) as refused:
+        make_checker(3.0, store=store, **limits).check_frames(frames)
+    assert (refused.value.status, refused.value.code) == (status, code)
+    assert sentence in refused.value.message
+    assert store.checks == {}
+
+
+def test_a_score_that_is_no_number_fails_the_whole_clip(make_checker: Make, film: Callable[..., list[Frame]]) -> None:
+    with pytest.raises(ModelUnavailable):
+        make_checker(float("nan")).check_frames(film(4))
+
+
+def test_a_face_that_moves_and_comes_nearer_is_followed_by_the_real_parts(
+    models: Path, tmp_path: Path, portrait: np.ndarray, cat: np.ndarray, encode: Encode
+) -> None:
+    frames = []
+    for n in range(6):
+        room = Pillow.new("RGB", (640, 480), (90, 110, 90))
+        side = 300 + 24 * n
+        room.paste(Pillow.fromarray(portrait).resize((side, side)), (20 + 16 * n, 60))
+        frames.append(Frame(n * 0.4, encode(np.asarray(room), "JPEG")))
+    nobody = [Frame(n * 0.4, encode(np.roll(cat, 9 * n, axis=1), "JPEG")) for n in range(4)]
+    checker = Checker.from_settings(Settings(models=models, store_path=tmp_path / "checks.sqlite3"))
+    try:
+        check, again, empty = (checker.check_frames(clip) for clip in (frames, frames, nobody))
+    finally:
+        checker.close()
+    (track,) = check["tracks"]
+    assert [point["frame"] for point in track["points"]] == list(range(6))
+    widths = [point["box"][2] for point in track["points"]]
+    assert widths == sorted(widths)
+    for n, point in enumerate(track["points"]):
+        x, _, width, _ = point["box"]
+        # The face's middle lies at .44 of the portrait's width.
+        assert x + width / 2 == pytest.approx(20 + 16 * n + 0.44 * (300 + 24 * n), abs=20)
+        assert np.shape(point["evidence"]["grid"]) == (4, 4)
+    assert again == {**check, "cached": True}
+    assert (empty["verdict"], empty["tracks"], empty["faces"]) == ("no_face", [], [])
+    assert empty["coverage"] == {"frames": 4, "usable": 0}

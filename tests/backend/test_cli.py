@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from click.testing import CliRunner, Result
 
 from backend import cli
 from chalicelib import __version__
+from chalicelib.settings import Settings, describe
+from tests.backend.web import Internet, Server, internet, reply
 
 ROOT = Path(__file__).parents[2]
 UNMASK = [sys.executable, "-c", "from backend.cli import main; main()"]
@@ -117,9 +120,10 @@ def test_no_store_remembers_nothing(run: Run, photos: Path, tmp_path: Path) -> N
         ([], "Missing argument"),
         (["none.jpg"], "'none.jpg' does not exist"),
         (["photos", "none"], "'none' does not exist"),
-        (["https://example.org/a.jpg"], "Addresses are not accepted yet."),
-        (["FILE:///etc/passwd"], "Addresses are not accepted yet."),
-        (["data:image/png;base64,AAAA"], "Addresses are not accepted yet."),
+        pytest.param(["FILE:///etc/passwd"], "Only http and https addresses are accepted.", id="row_01 file"),
+        pytest.param(["ftp://a.example/a.png"], "Only http and https addresses are accepted.", id="row_01 ftp"),
+        pytest.param(["data:image/png;base64,AAAA"], "Save the picture and give the path", id="row_01 data"),
+        pytest.param(["photos", "blob:http://a.example/1"], "does not exist", id="row_01 blob"),
         (["photos", "--fast"], "No such option"),
         (["photos", "--save-maps", "photos/notes.txt"], "is a file"),
         (["photos", "--save-maps", "/dev/null/maps"], "cannot be made"),
@@ -133,11 +137,121 @@ def test_wrong_usage_is_told_before_anything_is_checked(
     assert sentence in result.stderr
 
 
+@pytest.fixture
+def net(monkeypatch: pytest.MonkeyPatch, portrait: np.ndarray, encode: Encode) -> Iterator[Internet]:
+    """An internet in which nothing stands but a trap, which serves a portrait."""
+    with internet(monkeypatch, encode(portrait, "JPEG")) as made:
+        yield made
+
+
+def test_an_address_is_checked_beside_files_and_remembered_by_its_bytes(run: Run, photos: Path, net: Internet) -> None:
+    url = "http://pictures.example/a.jpg?token=5"
+    net.put(Server(reply((photos / "portrait.jpg").read_bytes())))
+    result = run("check", "--json", "photos/portrait.jpg", url)
+    assert result.exit_code == 0
+    file, fetched = lines(result)
+    assert (file["path"], fetched["path"]) == ("photos/portrait.jpg", url)
+    assert {**fetched, "path": ""} == {**file, "path": "", "cached": True}
+    assert url in run("check", url).stdout.splitlines()[1]
+
+
+def test_an_address_that_fails_is_a_row_of_its_own_and_the_rest_goes_on(run: Run, photos: Path, net: Internet) -> None:
+    net.put(Server(reply(status="404 Not Found")), host="gone.example")
+    net.put(Server(reply(b"<!doctype html>")), host="page.example", address="8.8.8.8")
+    net.name("localhost", ["127.0.0.1", "::1"])
+    sources = [
+        "http://127.0.0.1:8000/a.png",
+        "HTTP://localhost/",
+        "http://169.254.169.254/",
+        "https://user:secret@gone.example/",
+        "http://gone.example/",
+        "http://nowhere.example/",
+        "http://page.example/",
+        "photos/portrait.jpg",
+    ]
+    result = run("check", "--json", *sources)
+    assert result.exit_code == 1
+    told = lines(result)
+    assert [line["path"] for line in told] == sources
+    assert [line["error"]["code"] for line in told[:-1]] == [
+        *["url_not_allowed"] * 4,
+        "fetch_failed",
+        "fetch_failed",
+        "unsupported_media",
+    ]
+    assert "check its file instead" in told[0]["error"]["message"]
+    assert "only pictures can be fetched" in told[6]["error"]["message"]
+    assert told[-1]["faces"]
+    assert net.trap.accepted == 0
+    rows = run("check", *sources).stdout.splitlines()[1:]
+    assert [row.startswith("not checked") for row in rows] == [True] * 7 + [False]
+
+
+def test_an_address_gets_a_map_under_a_name_that_any_disk_takes(run: Run, photos: Path, net: Internet) -> None:
+    net.put(Server(reply((photos / "portrait.jpg").read_bytes())))
+    urls = [
+        "http://pictures.example/a/portrait.jpg?x=../../up",
+        "http://pictures.example/a/portrait.jpg#2",
+        "http://pictures.example/",
+        "http://pictures.example/a:b*c|d.png",
+        "http://pictures.example/" + "é" * 200,
+    ]
+    assert run("check", *urls, "--save-maps", "maps").exit_code == 0
+    names = sorted(path.name[:-17] for path in Path("maps").iterdir())
+    assert names == ["abcd", "picture", "portrait", "portrait", "é" * 50]
+
+
 def test_a_wrong_setting_is_wrong_usage(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_MIN_FACE", "small")
     result = run("check", "photos")
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.fullmatch(r"Error: UNMASK_MIN_FACE must be .* Received: 'small'\n", result.stderr)
+
+
+def test_settings_are_shown_with_their_values_and_where_those_are_from(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_MAX_FACES", "4")
+    result = run("settings")
+    rows = {line.split()[0]: line.split()[1:4] for line in result.stdout.splitlines()}
+    assert (result.exit_code, len(rows)) == (0, 1 + len(fields(Settings)))
+    assert rows["UNMASK_MAX_FACES"] == ["4", "environment", "16"]
+    assert rows["UNMASK_MAX_BYTES"] == ["20_000_000", "default", "20_000_000"]
+
+
+def test_settings_are_shown_as_json(run: Run, home: Path) -> None:
+    told = json.loads(run("settings", "--json").stdout)
+    assert list(told)[:2] == ["UNMASK_STORE_PATH", "UNMASK_MODELS"]
+    assert told["UNMASK_STORE_PATH"]["value"] == str(home.parent / "store" / "checks.sqlite3")
+    assert told["UNMASK_FETCH_URLS"] == {
+        "value": True,
+        "default": True,
+        "from_environment": False,
+        "what": "whether pictures are fetched from addresses at all",
+    }
+
+
+def test_the_table_of_the_readme_is_the_one_that_settings_prints(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = run("settings", "--markdown").stdout
+    monkeypatch.setenv("UNMASK_MAX_FACES", "4")
+    assert run("settings", "--markdown").stdout == plain, "the table tells defaults"
+    assert plain in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_setting_is_shown_as_it_can_be_set() -> None:
+    environ = {e.variable: cli.spell(e.value) for e in describe({}) if not cli.spell(e.value).startswith("(")}
+    assert len(environ) > 12
+    assert Settings.from_environment(environ) == Settings()
+    hosts = Settings.from_environment({"UNMASK_OWN_HOSTS": "a.example, [::1]"}).own_hosts
+    assert Settings.from_environment({"UNMASK_OWN_HOSTS": cli.spell(hosts)}).own_hosts == hosts
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--markdown"]])
+def test_a_wrong_setting_is_not_shown_but_told(run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setenv("UNMASK_MAX_BYTES", "many")
+    result = run("settings", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: UNMASK_MAX_BYTES must be a whole number. Received: 'many'\n"
 
 
 def test_a_missing_model_ends_the_run_with_a_sentence(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,12 +384,12 @@ def test_help_lists_the_commands_of_every_floor_and_imports_none_of_them() -> No
     program = (
         "import sys\nfrom backend.cli import unmask\n"
         "try: unmask(['--help'], prog_name='unmask')\n"
-        "finally:\n heavy = {'tensorflow', 'keras', 'cv2', 'numpy', 'chalice', 'training.cli'}\n"
+        "finally:\n heavy = {'tensorflow', 'keras', 'cv2', 'numpy', 'chalice', 'urllib3', 'training.cli'}\n"
         " print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert run.stderr.strip() == "[]"
-    for command in ("check", "serve", "evaluate", "train", "convert"):
+    for command in ("check", "serve", "settings", "evaluate", "train", "convert"):
         assert re.search(rf"^  {command} +[A-Z]", run.stdout, re.MULTILINE), command
 
 
@@ -364,11 +478,12 @@ def many(home: Path, encode: Encode) -> Iterator[Path]:
 def test_an_interrupted_run_says_how_far_it_came_and_goes_on_where_it_stopped(many: Path, again: bool) -> None:
     arguments = [*UNMASK, "check", "--json", "many", *([] if again else ["--no-store"])]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
+    assert process.stdout is not None and process.stderr is not None
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    rest, told = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Not by `communicate`, which passes over what the first line's reading took in beyond it.
+    rest, told = process.stdout.read(), process.stderr.read()
+    assert process.wait(timeout=60) == 130
     sentence = re.fullmatch(r"\n(\d+) of 200 checked(; run the same command again to go on)?\.\n", told)
     assert sentence and bool(sentence.group(2)) == again
     printed = [json.loads(line) for line in (first + rest).splitlines()]

@@ -10,6 +10,7 @@ import logging
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from PIL import ImageFile, ImageOps, PngImagePlugin, features
 
 from chalicelib.containers import MAX_JPEG_SCANS, unpack
 from chalicelib.errors import TooLarge, UnmaskError, UnreadableImage, UnsupportedMedia
-from chalicelib.images import Image, decode
+from chalicelib.images import STRIP, Image, decode
 from chalicelib.settings import Settings
 from tests.backend import pictures
 from tests.backend.pictures import EOI, chunk, encode, png, scene
@@ -111,7 +112,7 @@ def test_row_29_the_bytes_tell_the_format(name: str) -> None:
 def test_row_31_other_formats_are_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedMedia) as caught:
         decode(data, SETTINGS)
-    assert caught.value.status == 415
+    assert (caught.value.status, caught.value.code) == (415, "unsupported_media")
 
 
 def test_row_31_a_decoder_is_never_offered_another_format(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +135,11 @@ def test_row_32_a_tail_behind_the_picture_changes_no_pixel(name: str) -> None:
     zipped = b"PK\x03\x04" + b"payload" * 50 + b"PK\x05\x06" + bytes(18)
     np.testing.assert_array_equal(decode(FILES[name] + zipped, SETTINGS).pixels, decode(FILES[name], SETTINGS).pixels)
     assert b"payload" not in unpack(FILES[name] + zipped).picture
+
+
+def test_row_32_an_avif_has_no_tail() -> None:
+    # Its boxes fill the file, so that what follows passes for a box that is cut off.
+    assert refuse(FILES["avif"] + b"PK\x03\x04" + b"payload" * 50) == "image_cut_off"
 
 
 @pytest.mark.parametrize(
@@ -236,6 +242,54 @@ def test_row_35_the_cap_on_pixels_holds_in_every_format(data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert refuse(data) == "image_too_large"
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
+def test_row_35_formats_whose_decoders_take_more_memory_may_be_half_as_large(kind: str) -> None:
+    limits = Settings(max_pixels=2 * 100 * 100)
+    assert decode(encode(Pillow.new("RGB", (100, 100)), kind), limits).format == kind.lower()
+    with pytest.raises(UnreadableImage, match=r"more than 0\.01 million"):
+        decode(encode(Pillow.new("RGB", (100, 101)), kind), limits)
+    assert decode(encode(Pillow.new("RGB", (100, 200)), "PNG"), limits).format == "png"
+
+
+def _largest(kind: str) -> bytes:
+    """The largest picture of a kind that is let in, of the mode that takes most memory."""
+    size, half = (8000, 5000), (5000, 4000)
+    if kind == "png":
+        return png(*size, 8, 6, bytes((4 * size[0] + 1) * size[1]))
+    if kind == "jpeg":
+        return encode(Pillow.new("CMYK", size), "JPEG")
+    if kind == "progressive jpeg":
+        turned = pictures.exif([(0x0112, 3, 1, 6)])
+        return encode(Pillow.new("RGB", size), "JPEG", progressive=True, subsampling=0, exif=turned)
+    if kind == "gif":
+        return encode(Pillow.new("P", size), "GIF", transparency=0)
+    return encode(Pillow.new("RGBA", half, (200, 30, 40, 128)), kind.upper(), lossless=kind == "webp", speed=10)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "progressive jpeg", "gif", "webp", "avif"])
+def test_row_35_the_largest_picture_that_is_let_in_fits_its_memory(kind: str) -> None:
+    # With the 100 MB of a process at rest that makes 500 MB, and 120 MB are left for a second picture.
+    code, grown = pictures.measure(_largest(kind), warm=FILES[kind])
+    assert code == "decoded"
+    assert 100 < grown < 400
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+def test_a_tall_picture_has_no_seams(mode: str) -> None:
+    # Pictures are converted in strips.
+    tall = scene(STRIP * 2 + 37, 64)
+    image = Pillow.fromarray(tall)
+    if mode == "I;16":
+        image = Pillow.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    elif mode == "P":
+        image = image.quantize(64)
+    else:
+        image = image.convert(mode)
+    expected = np.asarray(image) >> 8 if mode == "I;16" else np.asarray(image.convert("RGB"))
+    expected = stretch(expected) if expected.ndim == 2 else expected
+    np.testing.assert_array_equal(decode(encode(image, "PNG"), SETTINGS).pixels, expected)
 
 
 @pytest.mark.parametrize("class_", [Pillow.DecompressionBombError, Pillow.DecompressionBombWarning])
@@ -409,6 +463,34 @@ def test_row_39_of_ten_thousand_frames_the_first_is_taken() -> None:
     data = FILES["gif"]
     frames = data[:-1] + pictures.gif_frame(1, 1) * 9_999 + b";"
     image = decode(frames, SETTINGS)
+    assert image.frames == 10_000
+    np.testing.assert_array_equal(image.pixels, SCENE)
+
+
+def _ten_thousand_png_frames() -> bytes:
+    control = struct.pack(">LLLLLHHBB", 0, 64, 48, 0, 0, 1, 10, 0, 0)
+    speck = struct.pack(">LLLLLHHBB", 1, 1, 1, 0, 0, 1, 10, 0, 0)
+    more = (chunk(b"fcTL", speck) + chunk(b"fdAT", struct.pack(">L", 2) + zlib.compress(bytes(4)))) * 9_999
+    rows = pictures.plain_rows(SCENE.reshape(48, -1))
+    start = chunk(b"acTL", struct.pack(">LL", 10_000, 0)) + chunk(b"fcTL", control)
+    return png(64, 48, 8, 2, rows, before=start, after=more)
+
+
+def _ten_thousand_webp_frames() -> bytes:
+    def frame(pixels: np.ndarray) -> tuple[bytes, bytes]:
+        still = encode(pixels, "WEBP", lossless=True)
+        height, width, _ = pixels.shape
+        place = bytes(6) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little") + b"\x64\0\0\0"
+        return b"ANMF", place + still[12:]
+
+    canvas = bytes([2, 0, 0, 0]) + (63).to_bytes(3, "little") + (47).to_bytes(3, "little")
+    specks = [frame(np.zeros((1, 1, 3), np.uint8))] * 9_999
+    return pictures.riff((b"VP8X", canvas), (b"ANIM", bytes(6)), frame(SCENE), *specks)
+
+
+@pytest.mark.parametrize("make", [_ten_thousand_png_frames, _ten_thousand_webp_frames], ids=["apng", "webp"])
+def test_row_39_of_ten_thousand_frames_in_other_formats_the_first_is_taken(make: Callable[[], bytes]) -> None:
+    image = decode(make(), SETTINGS)
     assert image.frames == 10_000
     np.testing.assert_array_equal(image.pixels, SCENE)
 

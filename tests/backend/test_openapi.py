@@ -42,7 +42,11 @@ def test_every_part_of_a_path_that_varies_is_described() -> None:
 
 def test_what_a_route_takes_is_what_is_described() -> None:
     taken = DOCUMENT["paths"]["/v1/checks/image"]["post"]["requestBody"]["content"]
-    assert set(taken) == set(web.IMAGE_TYPES)
+    assert taken == {kind: {} for kind in web.IMAGE_TYPES}
+    taken = DOCUMENT["paths"]["/v1/checks/frames"]["post"]["requestBody"]["content"]
+    assert taken == {"application/json": {"schema": {"$ref": "#/components/schemas/Clip"}}}
+    taken = DOCUMENT["paths"]["/v1/checks/url"]["post"]["requestBody"]["content"]
+    assert taken == {"application/json": {"schema": {"$ref": "#/components/schemas/Link"}}}
 
 
 def test_every_operation_says_in_words_what_it_does_and_how_it_fails() -> None:
@@ -53,13 +57,40 @@ def test_every_operation_says_in_words_what_it_does_and_how_it_fails() -> None:
     refusals = DOCUMENT["paths"]["/v1/checks/image"]["post"]["responses"]
     assert {"400", "413", "415", "422", "503"} <= refusals.keys()
     assert "`too_large`" in refusals["413"]["description"]
+    refusals = DOCUMENT["paths"]["/v1/checks/url"]["post"]["responses"]
+    for status, code in (
+        ("400", "url_not_allowed"),
+        ("403", "fetching_off"),
+        ("422", "incomplete_body"),
+        ("502", "fetch_failed"),
+        ("504", "fetch_timeout"),
+    ):
+        assert f"`{code}`" in refusals[status]["description"]
 
 
-@pytest.mark.parametrize("name", ["Check", "Face", "Evidence", "Media", "Model", "ModelCard", "Health", "Error"])
-def test_every_type_is_a_component_with_a_description(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "optional"),
+    [
+        ("Check", {"tracks", "coverage"}),
+        ("Clip", set()),
+        ("Coverage", set()),
+        ("Error", set()),
+        ("Evidence", set()),
+        ("Face", set()),
+        ("Frame", set()),
+        ("Health", set()),
+        ("Link", set()),
+        ("Media", set()),
+        ("Model", set()),
+        ("ModelCard", set()),
+        ("Point", set()),
+        ("Track", set()),
+    ],
+)
+def test_every_type_is_a_component_with_a_description(name: str, optional: set[str]) -> None:
     schema = DOCUMENT["components"]["schemas"][name]
     assert schema["description"]
-    assert schema["required"] == sorted(schema["properties"])
+    assert schema["required"] == sorted(schema["properties"].keys() - optional)
 
 
 def test_a_route_that_nobody_described_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import signal
@@ -163,15 +164,44 @@ def test_a_head_is_a_get_without_its_body(served: Served) -> None:
     connection.close()
 
 
-def test_a_browser_may_ask_before_it_sends(served: Served) -> None:
-    status, headers, _ = served.ask(
-        "OPTIONS",
-        "/v1/checks/image",
-        headers={"Origin": "https://example.org", "Access-Control-Request-Method": "POST"},
-    )
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/checks/image"),
+        ("POST", "/v1/checks/frames"),
+        ("GET", f"/v1/checks/{'a' * 32}"),
+        ("DELETE", f"/v1/checks/{'a' * 32}"),
+        ("GET", "/v1/model"),
+        ("GET", "/v1/health"),
+    ],
+)
+def test_a_browser_may_ask_before_it_sends(served: Served, method: str, path: str) -> None:
+    asked = {
+        "Origin": "https://example.org",
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "content-type,x-api-key",
+    }
+    status, headers, _ = served.ask("OPTIONS", path, headers=asked)
     assert (status, headers["Access-Control-Allow-Origin"]) == (200, "*")
-    assert "POST" in headers["Access-Control-Allow-Methods"]
-    assert "Content-Type" in headers["Access-Control-Allow-Headers"]
+    assert method in headers["Access-Control-Allow-Methods"].split(",")
+    assert {"Content-Type", "X-Api-Key"} <= set(headers["Access-Control-Allow-Headers"].split(","))
+
+
+def test_a_page_may_read_how_long_to_wait(served: Served) -> None:
+    for path in ("/v1/health", "/nothing/here"):
+        assert "Retry-After" in served.ask("GET", path)[1]["Access-Control-Expose-Headers"].split(",")
+
+
+def test_a_clip_is_checked_read_and_forgotten(served: Served, portrait: np.ndarray, encode: Encode) -> None:
+    images = [base64.b64encode(encode(np.roll(portrait, 9 * n, axis=1), "JPEG")).decode() for n in range(5)]
+    sent = json.dumps({"frames": [{"time": n / 2, "image": image} for n, image in enumerate(images)]}).encode()
+    status, _, body = served.ask("POST", "/v1/checks/frames", sent, {"Content-Type": "application/json"})
+    check = json.loads(body)
+    assert (status, check["media"]["kind"], check["coverage"]) == (200, "video", {"frames": 5, "usable": 5})
+    assert [len(track["points"]) for track in check["tracks"]] == [5]
+    path = f"/v1/checks/{check['id']}"
+    assert json.loads(served.ask("GET", path)[2]) == {**check, "cached": True}
+    assert served.ask("DELETE", path)[0] == 204
 
 
 POST = b"POST /v1/checks/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
