@@ -3,14 +3,14 @@ import { afterEach, test } from "node:test";
 
 import {
   CheckFailure,
-  checkPicture,
-  forgetCheck,
+  LEAST_API,
+  NEWEST_API,
+  Service,
+  fitApi,
   isVerdict,
   nameFailure,
-  readModel,
   readRetryAfter,
 } from "../../backend/chalicelib/page/service.js";
-import { english } from "../../backend/chalicelib/page/strings.js";
 
 const VERDICT = {
   id: "c1",
@@ -23,7 +23,34 @@ const VERDICT = {
   checked_at: "2025-03-04T05:06:07Z",
   cached: false,
 };
+const FACE = {
+  box: [1, 2, 3, 4],
+  fake_probability: 0.4,
+  verdict: "uncertain",
+  evidence: { grid: [[0.1]], box: [0, 0, 8, 8] },
+};
+const TRACK = {
+  fake_probability: 0.4,
+  verdict: "uncertain",
+  reasons: ["too_few_frames"],
+  worst: 1,
+  best: 0,
+  points: [0, 2].map((frame) => ({ ...FACE, frame, time: frame / 2 })),
+};
+const VIDEO = {
+  ...VERDICT,
+  verdict: "uncertain",
+  fake_probability: 0.4,
+  reasons: ["too_few_frames"],
+  faces: [{ ...FACE, detection_confidence: 0.99 }],
+  tracks: [TRACK],
+  coverage: { frames: 3, usable: 2 },
+  media: { ...VERDICT.media, kind: "video", format: "frames", frames: 3 },
+};
+const HEALTH = { status: "ok", api: 1, model: { name: "student", version: "1" }, flags: false };
 const PICTURE = new Blob(["bytes"], { type: "image/png" });
+const service = new Service();
+const go = new AbortController().signal;
 const realFetch = globalThis.fetch;
 
 afterEach(() => {
@@ -51,25 +78,39 @@ async function failureOf(promise) {
   return error;
 }
 
-test("each status has its own failure, and each failure its own words", () => {
-  /** @type {[number, string][]} */
+test("each status has its own failure", () => {
+  const ours = { error: { code: "some_code", message: "Some sentence." } };
+  const gateway = { message: "Service Unavailable" };
+  const unknown = { message: "Missing Authentication Token" };
+  /** @type {[number, Parameters<typeof nameFailure>[1], string][]} */
   const table = [
-    [400, "unreadable"],
-    [408, "slow"],
-    [413, "too_large"],
-    [415, "unsupported"],
-    [422, "unreadable"],
-    [429, "busy"],
-    [503, "busy"],
-    [504, "slow"],
-    [500, "server"],
-    [502, "server"],
-    [404, "server"],
-    [403, "server"],
+    [400, { body: ours }, "unreadable"],
+    [401, {}, "forbidden"],
+    [403, { body: { message: "Forbidden" } }, "forbidden"],
+    [403, { body: unknown }, "server"],
+    [403, { body: unknown, check: true }, "too_old"],
+    [404, { body: ours }, "server"],
+    [404, { body: ours, check: true }, "too_old"],
+    [405, { body: ours, check: true }, "too_old"],
+    [408, {}, "slow"],
+    [410, {}, "too_new"],
+    [413, { body: ours }, "too_large"],
+    [415, { body: ours }, "unsupported"],
+    [422, { body: ours }, "unreadable"],
+    [429, { body: { message: "Limit Exceeded" } }, "busy"],
+    [500, { body: ours }, "server"],
+    [502, { body: { message: "Internal server error" } }, "waking"],
+    [502, { body: ours }, "server"],
+    [503, { body: gateway }, "waking"],
+    [503, { body: null }, "waking"],
+    [503, { body: gateway, wait: 7 }, "busy"],
+    [503, { body: ours }, "busy"],
+    [504, { body: { message: "Endpoint request timed out" } }, "waking"],
+    [0, {}, "server"],
+    [302, {}, "server"],
   ];
-  for (const [status, kind] of table) {
-    assert.equal(nameFailure(status), kind, `${status}`);
-    assert.ok(kind in english.page.failures, kind);
+  for (const [status, answer, kind] of table) {
+    assert.equal(nameFailure(status, answer), kind, `${status} ${JSON.stringify(answer)}`);
   }
 });
 
@@ -87,7 +128,14 @@ test("a wait is read from whole seconds only", () => {
 });
 
 test("only an answer in the shape of a verdict is one", () => {
-  assert.ok(isVerdict(VERDICT));
+  const still = { ...VIDEO, tracks: undefined, coverage: undefined };
+  for (const answer of [VERDICT, VIDEO, still, { ...VERDICT, tracks: [], coverage: { frames: 2, usable: 0 } }]) {
+    assert.ok(isVerdict(answer), JSON.stringify(answer));
+  }
+  /** @param {object} changes */
+  const track = (changes) => ({ ...VIDEO, tracks: [{ ...TRACK, ...changes }] });
+  /** @param {object} changes */
+  const face = (changes) => ({ ...still, faces: [{ ...FACE, ...changes }] });
   const table = [
     null,
     "likely_fake",
@@ -98,14 +146,32 @@ test("only an answer in the shape of a verdict is one", () => {
     { ...VERDICT, fake_probability: "1" },
     { ...VERDICT, media: { ...VERDICT.media, width: 0 } },
     { ...VERDICT, model: undefined },
+    face({ verdict: "sure" }),
+    face({ box: [1, 2, 3] }),
+    face({ box: [1, 2, 3, "4"] }),
+    face({ fake_probability: undefined }),
+    face({ evidence: null }),
+    face({ evidence: { grid: 1, box: FACE.box } }),
+    { ...VIDEO, tracks: [] },
+    { ...VIDEO, tracks: [null] },
+    { ...VIDEO, coverage: null },
+    { ...VIDEO, coverage: { frames: 0, usable: 0 } },
+    track({ verdict: "sure" }),
+    track({ reasons: undefined }),
+    track({ points: [] }),
+    track({ points: [FACE] }),
+    track({ worst: 2 }),
+    track({ worst: -1 }),
+    track({ best: "length" }),
+    track({ best: undefined }),
   ];
   for (const answer of table) assert.ok(!isVerdict(answer), JSON.stringify(answer));
 });
 
 test("the bytes are sent as they are, under their own type", async () => {
   const asked = answerWith(() => Response.json(VERDICT));
-  assert.deepEqual(await checkPicture(PICTURE, new AbortController().signal), VERDICT);
-  await checkPicture(new Blob(["bytes"]), new AbortController().signal);
+  assert.deepEqual(await service.checkPicture(PICTURE, go), VERDICT);
+  await service.checkPicture(new Blob(["bytes"]), go);
   assert.equal(asked[0].body, PICTURE);
   assert.deepEqual(
     asked.map(({ headers }) => headers),
@@ -113,13 +179,99 @@ test("the bytes are sent as they are, under their own type", async () => {
   );
 });
 
+test("frames are sent in base64 with their times", async () => {
+  const asked = answerWith(() => Response.json(VIDEO));
+  // Longer than the pieces in which it is put together, and of a length that is no multiple of three.
+  const long = new Uint8Array(100_000).map((_, index) => (index * 31) % 256);
+  const frames = [
+    { time: 0, image: new Blob([long], { type: "image/jpeg" }) },
+    { time: 0.25, image: new Blob([]) },
+  ];
+  assert.deepEqual(await service.checkFrames(frames, go), VIDEO);
+  const { path, method, headers, body } = /** @type {any} */ (asked[0]);
+  assert.deepEqual(
+    [path, method, headers],
+    ["v1/checks/frames", "POST", { "Content-Type": "application/json" }],
+  );
+  const sent = JSON.parse(body);
+  assert.deepEqual(sent, {
+    frames: [
+      { time: 0, image: Buffer.from(long).toString("base64") },
+      { time: 0.25, image: "" },
+    ],
+  });
+});
+
+test("a service elsewhere is asked by its whole address, and is shown the key", async () => {
+  const asked = answerWith(() => Response.json(HEALTH));
+  await new Service({ base: "https://api.test/stage", key: "k1" }).readHealth();
+  await new Service({ base: "http://127.0.0.1:8000" }).flagCheck("c1");
+  await service.readHealth();
+  assert.deepEqual(
+    asked.map((/** @type {any} */ { path, headers }) => [path, headers]),
+    [
+      ["https://api.test/stage/v1/health", { "X-Api-Key": "k1" }],
+      ["http://127.0.0.1:8000/v1/flags", { "Content-Type": "application/json" }],
+      ["v1/health", undefined],
+    ],
+  );
+  assert.equal(asked[1].body, '{"check_id":"c1"}');
+});
+
+test("the key goes beside the type of a picture", async () => {
+  const asked = answerWith(() => Response.json(VERDICT));
+  await new Service({ key: "k1" }).checkPicture(PICTURE, go);
+  assert.deepEqual(asked[0].headers, { "Content-Type": "image/png", "X-Api-Key": "k1" });
+});
+
+test("what was sent to one host does not travel on to another", async () => {
+  const asked = answerWith(() => Response.redirect("https://elsewhere.test/", 307));
+  assert.equal((await failureOf(service.checkPicture(PICTURE, go))).kind, "server");
+  assert.deepEqual(
+    asked.map(({ redirect }) => redirect),
+    ["manual"],
+  );
+});
+
+test("a service fits when its level of the API is known here", async () => {
+  /** @type {[number | undefined, string][]} */
+  const table = [
+    [undefined, "too_old"],
+    [LEAST_API - 1, "too_old"],
+    [LEAST_API, "fits"],
+    [NEWEST_API, "fits"],
+    [NEWEST_API + 1, "too_new"],
+  ];
+  for (const [api, fit] of table) {
+    answerWith(() => Response.json({ ...HEALTH, api }));
+    assert.equal(fitApi(await service.readHealth()), fit, `${api}`);
+  }
+});
+
+test("something else that answers at the address is no service", async () => {
+  for (const answer of [{ status: "ok" }, { ...HEALTH, status: "up" }, [], null]) {
+    answerWith(() => Response.json(answer));
+    assert.equal((await failureOf(service.readHealth())).kind, "server", JSON.stringify(answer));
+  }
+});
+
+test("a verdict of a kind that is not known here comes from a newer service", async () => {
+  answerWith(() => Response.json({ ...VERDICT, verdict: "likely_cartoon" }));
+  assert.equal((await failureOf(service.checkPicture(PICTURE, go))).kind, "too_new");
+});
+
+test("a service that does not know of clips is too old, whatever it says", async () => {
+  const body = { error: { code: "method_not_allowed", message: "This address does not take that method." } };
+  answerWith(() => Response.json(body, { status: 405 }));
+  const failure = await failureOf(service.checkFrames([{ time: 0, image: PICTURE }], go));
+  assert.deepEqual([failure.kind, failure.explanation], ["too_old", undefined]);
+});
+
 test("a film or a document is not even sent", async () => {
   const asked = answerWith(() => Response.json(VERDICT));
   for (const type of ["video/mp4", "application/pdf", "text/plain"]) {
-    assert.equal(
-      (await failureOf(checkPicture(new Blob([], { type }), new AbortController().signal))).kind,
-      "unsupported",
-    );
+    const failure = await failureOf(service.checkPicture(new Blob([], { type }), go));
+    assert.equal(failure.kind, "unsupported");
   }
   assert.equal(asked.length, 0);
 });
@@ -135,7 +287,7 @@ test("a failure is never a verdict", async () => {
   ];
   for (const [what, answer, kind] of table) {
     answerWith(answer);
-    assert.equal((await failureOf(checkPicture(PICTURE, new AbortController().signal))).kind, kind, what);
+    assert.equal((await failureOf(service.checkPicture(PICTURE, go))).kind, kind, what);
   }
 });
 
@@ -146,7 +298,7 @@ test("a failure brings the service's own sentence and the wait it asks for", asy
       { status: 503, headers: { "Retry-After": "7" } },
     ),
   );
-  const failure = await failureOf(checkPicture(PICTURE, new AbortController().signal));
+  const failure = await failureOf(service.checkPicture(PICTURE, go));
   assert.deepEqual([failure.kind, failure.explanation, failure.retryAfter], ["busy", "Come back.", 7]);
 });
 
@@ -154,24 +306,24 @@ test("a check that a person stopped says so", async () => {
   const stop = new AbortController();
   stop.abort();
   answerWith(() => Promise.reject(new DOMException("", "AbortError")));
-  assert.equal((await failureOf(checkPicture(PICTURE, stop.signal))).kind, "stopped");
+  assert.equal((await failureOf(service.checkPicture(PICTURE, stop.signal))).kind, "stopped");
 });
 
 test("a check that is already gone counts as forgotten, and its id cannot climb out of the path", async () => {
   const asked = answerWith(() =>
     Response.json({ error: { code: "not_found", message: "" } }, { status: 404 }),
   );
-  await forgetCheck("../model?x");
+  await service.forgetCheck("../model?x");
   assert.deepEqual(
     asked.map(({ method }) => method),
     ["DELETE"],
   );
   assert.equal(/** @type {any} */ (asked[0]).path, "v1/checks/..%2Fmodel%3Fx");
   answerWith(() => new Response(null, { status: 500 }));
-  assert.equal((await failureOf(forgetCheck("c1"))).kind, "server");
+  assert.equal((await failureOf(service.forgetCheck("c1"))).kind, "server");
 });
 
 test("a model without thresholds is a failure", async () => {
   answerWith(() => Response.json({ name: "student" }));
-  assert.equal((await failureOf(readModel())).kind, "server");
+  assert.equal((await failureOf(service.readModel())).kind, "server");
 });

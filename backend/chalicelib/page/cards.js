@@ -1,14 +1,20 @@
 /** One picture's card: waiting, being checked, then a verdict or a failure that can be tried again. */
 
-import { CheckFailure, checkPicture, forgetCheck } from "./service.js";
-import { drawVerdict, fill, make, wordVerdict } from "./verdict_view.js";
+import { make } from "./elements.js";
+import { CheckFailure } from "./service.js";
+import { drawVerdict } from "./verdict_view.js";
+import { fill, wordVerdict } from "./words.js";
 
-/** @typedef {import("./verdict_view.js").Language} Language */
 /** @typedef {import("./service.js").Model} Model */
+/** @typedef {import("./service.js").Service} Service */
+/** @typedef {import("./strings.js").Language} Language */
+
+/** @typedef {{title: string, explanation: string}} Words */
 
 /**
  * @typedef {object} Surroundings
  * @property {Language} strings
+ * @property {Service} service
  * @property {() => Promise<Model | null>} recallModel null where it cannot be loaded
  * @property {(sentence: string) => void} announce says a sentence to screen readers
  * @property {(card: Card) => void} enqueue puts a card at the end of the queue
@@ -70,7 +76,7 @@ export class Card {
     this.surroundings.announce(fill(this.page.announceChecking, { source: this.source }));
     const long = setTimeout(() => (words.textContent = this.page.stillChecking), LONG_MS);
     try {
-      const verdict = await checkPicture(this.picture, stop.signal);
+      const verdict = await this.surroundings.service.checkPicture(this.picture, stop.signal);
       this.showVerdict(verdict, await this.surroundings.recallModel());
     } catch (error) {
       if (!(error instanceof CheckFailure)) console.error(error);
@@ -81,11 +87,11 @@ export class Card {
   }
 
   /**
-   * @param {import("./verdict_view.js").Verdict} verdict
+   * @param {import("./verdict.js").Verdict} verdict
    * @param {Model | null} model
    */
   showVerdict(verdict, model) {
-    const { strings, announce } = this.surroundings;
+    const { strings, service, announce } = this.surroundings;
     const thresholds = model?.thresholds ?? null;
     this.show("verdict");
     this.view = drawVerdict(this.body, {
@@ -96,7 +102,7 @@ export class Card {
       thresholds,
       limits: model?.limits,
       onForget: async () => {
-        await forgetCheck(verdict.id);
+        await service.forgetCheck(verdict.id);
         this.remove(fill(this.page.forgotten, { source: this.source }));
       },
     });
@@ -114,7 +120,7 @@ export class Card {
 
   /** @param {CheckFailure} failure */
   showFailure(failure) {
-    const { title, explanation } = this.page.failures[failure.kind];
+    const { title, explanation } = wordFailure(failure.kind, this.page.failures);
     const retry = this.button(this.page.retry, () => {
       this.wait();
       // The button is gone; without this the focus would fall back to the top of the page.
@@ -183,4 +189,14 @@ export class Card {
     button.addEventListener("click", act);
     return button;
   }
+}
+
+/**
+ * Find the words for a failure. A translation may not have them all.
+ * @param {import("./service.js").FailureKind} kind
+ * @param {Partial<Record<string, Words>> & {slow: Words, server: Words}} failures
+ * @returns {Words}
+ */
+function wordFailure(kind, failures) {
+  return failures[kind] ?? (kind === "waking" ? failures.slow : failures.server);
 }

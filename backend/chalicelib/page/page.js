@@ -1,9 +1,10 @@
 /** The page: takes pictures in, checks them one after another, tells what the model covers. */
 
 import { Card } from "./cards.js";
-import { readModel } from "./service.js";
+import { make } from "./elements.js";
+import { Service } from "./service.js";
 import { english as strings } from "./strings.js";
-import { fill, make } from "./verdict_view.js";
+import { fill } from "./words.js";
 
 // More would keep a person waiting, and a small service busy, for minutes.
 const MOST_PICTURES = 10;
@@ -15,6 +16,8 @@ const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
 const status = /** @type {HTMLElement} */ (document.getElementById("status"));
 const results = /** @type {HTMLElement} */ (document.getElementById("results"));
 
+const service = new Service();
+
 /** @type {Card[]} */
 const queue = [];
 let busy = false;
@@ -24,7 +27,7 @@ let model = null;
 
 /** Ask for the model's facts once; a failure is asked again the next time. */
 function recallModel() {
-  model ??= readModel();
+  model ??= service.readModel();
   return model.catch(() => {
     model = null;
     return null;
@@ -61,7 +64,7 @@ function takePictures(pictures, name) {
       ? fill(strings.page.tooMany, { most: MOST_PICTURES, count: pictures.length })
       : "";
   const cards = taken.map(
-    (picture) => new Card(picture, name(picture), { strings, recallModel, announce, enqueue }),
+    (picture) => new Card(picture, name(picture), { strings, service, recallModel, announce, enqueue }),
   );
   results.prepend(...cards.map((card) => card.element));
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

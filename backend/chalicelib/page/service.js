@@ -1,6 +1,9 @@
-/** The one module of the page that talks to the API. A failure here is an exception, never a verdict. */
+/**
+ * The one module that talks to the API, for the page and the extension alike. It needs no document, so that
+ * a service worker can use it. A failure here is an exception, never a verdict.
+ */
 
-/** @typedef {import("./verdict_view.js").Verdict} Verdict */
+/** @typedef {import("./verdict.js").Verdict} Verdict */
 
 /**
  * What `GET v1/model` tells about the model that answers.
@@ -9,14 +12,34 @@
  * @property {string} version
  * @property {string[]} covers what it was trained and tested on
  * @property {string[]} limits where it is known to fail
- * @property {import("./verdict_view.js").Thresholds} thresholds
+ * @property {import("./verdict.js").Thresholds} thresholds
  * @property {string} terms terms of use
  */
 
-/** @typedef {"offline" | "busy" | "slow" | "stopped" | "too_large" | "unsupported" | "unreadable" | "server"} FailureKind */
+/**
+ * What `GET v1/health` tells.
+ * @typedef {object} Health
+ * @property {"ok"} status
+ * @property {{name: string, version: string}} model
+ * @property {boolean} flags whether verdicts can be flagged for re-check
+ * @property {number} [api] level of the API; services from before there were levels do not tell
+ */
+
+/** @typedef {{time: number, image: Blob}} Frame seconds, and a JPEG, PNG or WebP */
+
+/** @typedef {"offline" | "waking" | "busy" | "slow" | "stopped" | "declined" | "too_large" | "unsupported" | "unreadable" | "server" | "forbidden" | "too_old" | "too_new"} FailureKind */
+
+/** The oldest and the newest level of the API that this client understands. */
+export const LEAST_API = 1;
+export const NEWEST_API = 1;
 
 // An API gateway gives up after 29 s; a service on the same desk may take longer on a huge picture.
 const PATIENCE_MS = 60_000;
+
+// Longer pieces would not fit into the arguments of one call; a multiple of three leaves no padding inside.
+const PIECE = 0x6000;
+
+const VERDICTS = ["likely_fake", "likely_real", "uncertain", "no_face"];
 
 /** A check that brought no verdict. */
 export class CheckFailure extends Error {
@@ -33,22 +56,133 @@ export class CheckFailure extends Error {
   }
 }
 
+/** One Unmask service at one address. */
+export class Service {
+  /**
+   * @param {{base?: string, key?: string}} [options] base: address without a slash at its end, "" for the
+   *   one that served this page, which may lie under a stage prefix; key: sent as `X-Api-Key` where given
+   */
+  constructor({ base = "", key = "" } = {}) {
+    this.base = base;
+    this.key = key;
+  }
+
+  /**
+   * Check one picture. The bytes are sent as they are: re-encoding would change what is judged.
+   * @param {Blob} picture
+   * @param {AbortSignal} stop
+   * @returns {Promise<Verdict>}
+   * @throws {CheckFailure}
+   */
+  async checkPicture(picture, stop) {
+    const known = picture.type === "" || picture.type.startsWith("image/");
+    // A film or a document that slipped in need not travel to be refused.
+    if (!known) throw new CheckFailure("unsupported");
+    const type = picture.type || "application/octet-stream";
+    return askVerdict(this, "v1/checks/image", picture, type, stop);
+  }
+
+  /**
+   * Check a video by frames taken from it.
+   * @param {Frame[]} frames at least one, times rising
+   * @param {AbortSignal} stop
+   * @returns {Promise<Verdict>} with `tracks` and `coverage`
+   * @throws {CheckFailure}
+   */
+  async checkFrames(frames, stop) {
+    const told = await Promise.all(
+      frames.map(async ({ time, image }) => ({ time, image: await encodeBase64(image) })),
+    );
+    return askVerdict(this, "v1/checks/frames", JSON.stringify({ frames: told }), "application/json", stop);
+  }
+
+  /**
+   * Read what the model covers and where its bands lie.
+   * @param {AbortSignal} [stop]
+   * @returns {Promise<Model>}
+   * @throws {CheckFailure}
+   */
+  async readModel(stop) {
+    const answer = await ask(this, "v1/model", { method: "GET" }, { stop });
+    if (typeof answer?.thresholds?.fake_above !== "number") throw new CheckFailure("server");
+    return answer;
+  }
+
+  /**
+   * Read whether the service can check, and which level of the API it has; see `fitApi`.
+   * @param {AbortSignal} [stop]
+   * @returns {Promise<Health>}
+   * @throws {CheckFailure}
+   */
+  async readHealth(stop) {
+    const answer = await ask(this, "v1/health", { method: "GET" }, { stop });
+    if (answer?.status !== "ok" || typeof answer.model?.version !== "string") {
+      throw new CheckFailure("server");
+    }
+    return answer;
+  }
+
+  /**
+   * Delete a check from the service. One that is already gone counts as deleted.
+   * @param {string} id
+   * @throws {CheckFailure}
+   */
+  async forgetCheck(id) {
+    await ask(this, `v1/checks/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
+  }
+
+  /**
+   * Flag a verdict for re-check.
+   * @param {string} id of the check
+   * @throws {CheckFailure}
+   */
+  async flagCheck(id) {
+    const headers = { "Content-Type": "application/json" };
+    await ask(this, "v1/flags", { method: "POST", headers, body: JSON.stringify({ check_id: id }) });
+  }
+}
+
 /**
- * Name the failure that an HTTP status stands for.
+ * Say whether a service and this client understand each other.
+ * @param {{api?: number}} health
+ * @returns {"fits" | "too_old" | "too_new"} what the service is
+ */
+export function fitApi({ api }) {
+  if (typeof api !== "number" || api < LEAST_API) return "too_old";
+  return api > NEWEST_API ? "too_new" : "fits";
+}
+
+/**
+ * Name the failure that an answer stands for.
+ *
+ * The service tells its own failures in a shape of its own. What an API gateway answers in its place lacks it:
+ * 504 when a cold Lambda took more than 29 s, 502 when Lambda gave up first, 503 when there was none to be had.
+ * The next try often finds it awake. An address that it does not know is 403 there, told apart from a wrong key
+ * by its words alone.
+ *
  * @param {number} status
+ * @param {{body?: any, wait?: number, check?: boolean}} [answer] its JSON; the seconds that it asks to wait;
+ *   whether it was asked for a verdict
  * @returns {FailureKind}
  */
-export function nameFailure(status) {
+export function nameFailure(status, { body, wait, check = false } = {}) {
+  const noSuchAddress = status === 403 && body?.message === "Missing Authentication Token";
+  if (noSuchAddress || status === 404 || status === 405) return check ? "too_old" : "server";
+  const planned = typeof body?.error?.code === "string" || wait !== undefined;
+  if ((status === 502 || status === 503) && !planned) return "waking";
   /** @type {Record<number, FailureKind>} */
   const kinds = {
     400: "unreadable",
+    401: "forbidden",
+    403: "forbidden",
     408: "slow",
+    410: "too_new",
     413: "too_large",
     415: "unsupported",
     422: "unreadable",
     429: "busy",
     503: "busy",
-    504: "slow",
+    504: "waking",
   };
   return kinds[status] ?? "server";
 }
@@ -70,83 +204,139 @@ export function readRetryAfter(header) {
  */
 export function isVerdict(answer) {
   return (
-    ["likely_fake", "likely_real", "uncertain", "no_face"].includes(answer?.verdict) &&
+    isScore(answer) &&
     Array.isArray(answer.faces) &&
+    answer.faces.every(isFace) &&
     Array.isArray(answer.reasons) &&
-    (answer.fake_probability === null || typeof answer.fake_probability === "number") &&
     answer.media?.width > 0 &&
     answer.media?.height > 0 &&
     typeof answer.media?.sha256 === "string" &&
-    typeof answer.model?.version === "string"
+    typeof answer.model?.version === "string" &&
+    (answer.tracks === undefined || areTracks(answer.tracks, answer.faces.length)) &&
+    (answer.coverage === undefined || (answer.coverage?.frames > 0 && answer.coverage.usable >= 0))
   );
 }
 
+/** @param {any} value */
+function isScore(value) {
+  const { verdict, fake_probability: probability } = value ?? {};
+  return VERDICTS.includes(verdict) && (probability === null || typeof probability === "number");
+}
+
+/** @param {any} face of a picture, or point of a track */
+function isFace(face) {
+  const evidence = face?.evidence;
+  return (
+    isScore(face) &&
+    isBox(face.box) &&
+    (evidence === undefined || (isBox(evidence?.box) && Array.isArray(evidence.grid)))
+  );
+}
+
+/** @param {any} box */
+function isBox(box) {
+  return Array.isArray(box) && box.length === 4 && box.every(Number.isFinite);
+}
+
 /**
- * Check one picture. The bytes are sent as they are: re-encoding would change what is judged.
- * @param {Blob} picture
+ * @param {any} tracks
+ * @param {number} count how many there must be
+ */
+function areTracks(tracks, count) {
+  return Array.isArray(tracks) && tracks.length === count && tracks.every(isTrack);
+}
+
+/** @param {any} track */
+function isTrack(track) {
+  return (
+    isScore(track) &&
+    Array.isArray(track.reasons) &&
+    Array.isArray(track.points) &&
+    track.points.every(isPoint) &&
+    [track.worst, track.best].every((index) => Number.isInteger(index) && track.points[index])
+  );
+}
+
+/** @param {any} point */
+function isPoint(point) {
+  return isFace(point) && Number.isInteger(point.frame) && Number.isFinite(point.time);
+}
+
+/**
+ * Ask for a verdict.
+ * @param {Service} service
+ * @param {string} path
+ * @param {Blob | string} body
+ * @param {string} type of the body
  * @param {AbortSignal} stop
  * @returns {Promise<Verdict>}
- * @throws {CheckFailure}
  */
-export async function checkPicture(picture, stop) {
-  const known = picture.type === "" || picture.type.startsWith("image/");
-  // A film or a document that slipped in need not travel to be refused.
-  if (!known) throw new CheckFailure("unsupported");
-  const type = picture.type || "application/octet-stream";
-  const answer = await ask(
-    "v1/checks/image",
-    { method: "POST", body: picture, headers: { "Content-Type": type } },
-    stop,
-  );
-  if (!isVerdict(answer)) throw new CheckFailure("server");
-  return answer;
-}
-
-/**
- * Read what the model covers and where its bands lie.
- * @returns {Promise<Model>}
- * @throws {CheckFailure}
- */
-export async function readModel() {
-  const answer = await ask("v1/model", { method: "GET" });
-  if (typeof answer?.thresholds?.fake_above !== "number") throw new CheckFailure("server");
-  return answer;
-}
-
-/**
- * Delete a check from the service. One that is already gone counts as deleted.
- * @param {string} id
- * @throws {CheckFailure}
- */
-export async function forgetCheck(id) {
-  await ask(`v1/checks/${encodeURIComponent(id)}`, { method: "DELETE" }, undefined, [404]);
+async function askVerdict(service, path, body, type, stop) {
+  const request = { method: "POST", body, headers: { "Content-Type": type } };
+  const answer = await ask(service, path, request, { stop, check: true });
+  if (isVerdict(answer)) return answer;
+  const unknown = typeof answer?.verdict === "string" && !VERDICTS.includes(answer.verdict);
+  throw new CheckFailure(unknown ? "too_new" : "server");
 }
 
 /**
  * Send one request; every way to fail comes out as a CheckFailure.
- * @param {string} path relative to the page, which may lie under a stage prefix
- * @param {RequestInit} request
- * @param {AbortSignal} [stop]
- * @param {number[]} [alsoFine] statuses that count as success
+ * @param {Service} service
+ * @param {string} path
+ * @param {{method: string, body?: Blob | string, headers?: Record<string, string>}} request
+ * @param {{stop?: AbortSignal, check?: boolean, alsoFine?: number[]}} [how] check: asks for a verdict;
+ *   alsoFine: statuses that count as success
  * @returns {Promise<any>} the JSON of the answer, null where it has none
  */
-async function ask(path, request, stop, alsoFine = []) {
+async function ask({ base, key }, path, request, how = {}) {
+  const { stop, alsoFine = [] } = how;
   const patience = AbortSignal.timeout(PATIENCE_MS);
   const signal = stop ? AbortSignal.any([stop, patience]) : patience;
+  const headers = key ? { ...request.headers, "X-Api-Key": key } : request.headers;
   try {
-    const response = await fetch(path, { ...request, signal, cache: "no-store" });
-    const text = await response.text();
-    const body = parse(text);
-    if (response.ok || alsoFine.includes(response.status)) return body;
-    throw new CheckFailure(nameFailure(response.status), {
-      explanation: typeof body?.error?.message === "string" ? body.error.message : undefined,
-      retryAfter: readRetryAfter(response.headers.get("Retry-After")),
+    const response = await fetch(base ? `${base}/${path}` : path, {
+      ...request,
+      headers,
+      signal,
+      cache: "no-store",
+      // What a person agreed to send to one host must not travel on to another.
+      redirect: "manual",
     });
+    const body = parse(await response.text());
+    if (response.ok || alsoFine.includes(response.status)) return body;
+    throw readFailure(response, body, how.check);
   } catch (error) {
     if (error instanceof CheckFailure) throw error;
     if (stop?.aborted) throw new CheckFailure("stopped");
     throw new CheckFailure(patience.aborted ? "slow" : "offline");
   }
+}
+
+/**
+ * @param {Response} response
+ * @param {any} body its JSON
+ * @param {boolean} [check] whether a verdict was asked for
+ */
+function readFailure(response, body, check) {
+  const wait = readRetryAfter(response.headers.get("Retry-After"));
+  const kind = nameFailure(response.status, { body, wait, check });
+  const sentence = body?.error?.message;
+  // A service that is too old does not know that it is.
+  const told = typeof sentence === "string" && kind !== "too_old";
+  return new CheckFailure(kind, { explanation: told ? sentence : undefined, retryAfter: wait });
+}
+
+/**
+ * @param {Blob} blob
+ * @returns {Promise<string>}
+ */
+async function encodeBase64(blob) {
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  let text = "";
+  for (let start = 0; start < bytes.length; start += PIECE) {
+    text += btoa(String.fromCharCode(...bytes.subarray(start, start + PIECE)));
+  }
+  return text;
 }
 
 /**

@@ -3,6 +3,8 @@
  * `{name}` is a gap that `fill` closes. What never changes while the page is open stands in index.html.
  */
 
+/** @typedef {typeof english} Language */
+
 /** English. */
 export const english = {
   locale: "en",
@@ -21,6 +23,13 @@ export const english = {
       uncertain: "There is not enough here to call it either way.",
       no_face: "The model judges faces and found none, so it has no opinion on this picture.",
     },
+    meaningsOfVideo: {
+      likely_fake: "At least one face looks machine-made or manipulated.",
+      likely_real:
+        "No face looks machine-made or manipulated to the model. That does not make the video genuine.",
+      uncertain: "There is not enough here to call it either way.",
+      no_face: "The model judges faces and found none in these frames, so it has no opinion on this video.",
+    },
     figure: "estimated probability that it is fake",
     figureOfMany: "estimated probability that face {number}, which decided the verdict, is fake",
     under: "under {percent}",
@@ -35,6 +44,7 @@ export const english = {
     reasonsTitle: "What to bear in mind",
     reasons: {
       face_too_small: "The face is very small in the picture, so there is little for the model to go on.",
+      too_few_frames: "The face was seen in only a few frames, so there is little for the model to go on.",
       more_faces_than_checked:
         "The picture holds more faces than are judged at once. Only the largest were judged.",
       between_thresholds:
@@ -46,6 +56,7 @@ export const english = {
     face: "Face {number} of {count}, {words}",
     picture: "The checked picture, {source}",
     pictureMissing: "This browser cannot show this picture. The faces stand where they were found.",
+    frame: "The checked frame at {time}, {source}",
     map: {
       hint: "Point at a face, tap it or move to it with the Tab key to see which areas moved the score.",
       shown: "Face {number}. {areas}",
@@ -62,12 +73,26 @@ export const english = {
         ["lower left", "bottom", "lower right"],
       ],
     },
+    timeline: {
+      title: "Face by face over time",
+      chart: "Estimated probability that a face is fake, from 0 to 100 percent, over time",
+      hint: "Choose a point, or move along the line with the arrow keys, to see what moved the score there.",
+      point: "{time}, face {number}, {percent} fake, {verdict}",
+      summary:
+        "Face {number}: seen from {start} to {end}. Lowest {low} fake at {lowTime}, highest {high} fake at {highTime}.",
+      coverage: "A face could be judged in {usable} of {frames} frames.",
+    },
     cached: "This exact file was checked before. This is the answer from then.",
+    before: "You checked this picture on {time}. This is the answer from then; nothing was sent.",
+    details: "Details",
+    limitsTitle: "What the model cannot see",
     checkedAt: "Checked",
     model: "Model",
     file: "File",
     media: "Picture",
     mediaSize: "{width} × {height} px, {format}",
+    video: "Video",
+    videoSize: "{width} × {height} px, {frames} frames",
     sha256: "SHA-256",
     copy: "Copy report",
     copied: "Report copied.",
@@ -75,6 +100,10 @@ export const english = {
     forget: "Forget this check",
     forgetting: "Forgetting …",
     forgetFailed: "This check could not be forgotten. Try again.",
+    flag: "Flag for re-check",
+    flagging: "Flagging …",
+    flagged: "Flagged. It will be looked at again.",
+    flagFailed: "This could not be flagged. Try again.",
     report: {
       title: "Unmask report",
       verdict: "Verdict: {verdict}",
@@ -82,9 +111,11 @@ export const english = {
       bands: "Bands: likely real below {real}, likely fake above {fake}, uncertain in between",
       face: "Face {number} of {count} at x {x}, y {y}, {width} × {height} px: {verdict}, {percent} fake",
       faceWithout: "Face {number} of {count} at x {x}, y {y}, {width} × {height} px: {verdict}",
+      track: "Face {number} of {count}, seen from {start} to {end}: {verdict}, {percent} fake",
       note: "Note: {note}",
       file: "File: {source}",
       media: "Picture: {width} × {height} px, {format}",
+      video: "Video: {width} × {height} px, {frames} frames. {coverage}",
       sha256: "SHA-256 of the file: {sha256}",
       checkedAt: "Checked at: {time}",
       model: "Model: {name} {version}",
