@@ -22,9 +22,18 @@ const strict = {
 };
 
 export default [
-  { ignores: ["**/node_modules/"] },
+  // `shared` is the page of the service, linted under its own name.
+  { ignores: ["**/node_modules/", "extension/shared/"] },
   js.configs.recommended,
   { rules: strict },
   { files: ["backend/chalicelib/page/**/*.js"], languageOptions: { globals: globals.browser } },
-  { files: ["tests/page/**/*.js", "extension/*.config.js"], languageOptions: { globals: globals.node } },
+  {
+    files: ["extension/**/*.js"],
+    ignores: ["extension/*.config.js"],
+    languageOptions: { globals: { ...globals.browser, ...globals.serviceworker, chrome: "readonly" } },
+  },
+  {
+    files: ["tests/page/**/*.js", "tests/extension/**/*.js", "extension/*.config.js"],
+    languageOptions: { globals: globals.node },
+  },
 ];
