@@ -267,6 +267,8 @@ def test_pictures_are_checked_one_after_another(page: Any, server: PageServer, p
     one, two = (page.get_by_role("article", name=name) for name in ("one.png", "two.png"))
     expect(one).to_contain_text("Checking …")
     expect(two).to_contain_text("Waiting for its turn")
+    while not checks(server):  # said before it is sent
+        page.wait_for_timeout(20)
     assert len(checks(server)) == 1
     gates[0].set()
     expect(one).to_contain_text("Likely fake")
