@@ -5,14 +5,21 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test test-slow bench lint format browsers clean
+.PHONY: run extension test test-slow bench fuzz load lint format browsers clean
 
 run: $(VENV)/.base
+	@$(BIN)/python extension/bundle.py
 	@$(BIN)/unmask serve
+
+# Folders to load unpacked, and the zips that shops take.
+extension: extension/node_modules/.installed
+	@$(PYTHON) extension/bundle.py
+	npm --prefix extension run lint:firefox
+	@ls -l build/extension/*.zip
 
 test: $(VENV)/.dev extension/node_modules/.installed browsers lint
 	npm --prefix extension test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # Minutes to an hour: 500-photo comparisons, whole trainings, a throw-away environment.
 test-slow: $(VENV)/.dev
@@ -21,6 +28,18 @@ test-slow: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.faces
 	$(BIN)/python -m tests.benchmarks.checks
+	$(BIN)/python -m tests.benchmarks.extension
+
+# A minute or two: inputs that nobody thought of, led by coverage.
+N ?= 200000
+fuzz: $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
+	$(BIN)/python -m tests.fuzz --inputs $(N)
+
+# Two minutes of 32 clients at once, on loopback.
+SECONDS ?= 120
+load: $(VENV)/.dev
+	$(BIN)/python -m tests.load --seconds $(SECONDS)
 
 lint: $(VENV)/.dev extension/node_modules/.installed
 	$(BIN)/ruff check .
@@ -28,16 +47,20 @@ lint: $(VENV)/.dev extension/node_modules/.installed
 	$(BIN)/mypy
 	npm --prefix extension run lint
 	npm --prefix extension run types
+	$(BIN)/python extension/bundle.py > /dev/null
+	npm --prefix extension run lint:firefox
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Browser tests use Debian's Chromium; where it cannot be installed they skip and say so.
+# Browser tests use Debian's packages; where they cannot be installed they skip and say so.
+PROGRAMS := chromium firefox-esr xvfb xauth xdotool ffmpeg
 browsers:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } \
-		|| echo "No chromium here, and no right to install it: browser tests will be skipped."
+	@for p in chromium firefox-esr Xvfb xauth xdotool ffmpeg; do command -v $$p >/dev/null || missing=1; done; \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends $(PROGRAMS) fonts-liberation; } \
+		|| echo "Some of $(PROGRAMS) are missing, and there is no right to install them: browser tests will be skipped."
 
 $(VENV)/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "Unmask needs Python 3.11 or 3.12 (Debian: apt-get install python3 python3-venv)."; exit 1; }
