@@ -8,7 +8,7 @@ import click
 
 from chalicelib.errors import UnmaskError
 from chalicelib.settings import MODELS, Settings
-from training.cli import EXISTING_FILE, ROOT
+from training.commands.options import EXISTING_FILE, ROOT
 
 MODELS_FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -30,7 +30,7 @@ class KerasDetector:
         """
         import keras
 
-        from training.architectures import add_evidence
+        from training.networks.student import add_evidence
 
         try:
             self.card: dict[str, Any] = json.loads((models / "model_card.json").read_text(encoding="utf-8"))

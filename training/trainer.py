@@ -11,12 +11,12 @@ from pathlib import Path
 import keras
 
 from chalicelib.settings import Settings
-from training.architectures import build_student
 from training.batches import FaceBatches, load_crops
 from training.callbacks import Checkpoint, History, Validation
 from training.curves import draw_curves
 from training.faces import locate_faces
 from training.manifest import read_manifest
+from training.networks.student import build_student
 from training.progress import every
 from training.splits import split_by_group
 

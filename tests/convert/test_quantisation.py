@@ -11,7 +11,7 @@ import pytest
 from chalicelib.detector import normalise
 from chalicelib.runtime import load_interpreter
 from convert.quantisation import Loss, compare_kernels, measure_loss, quantise
-from training.architectures import add_evidence, build_student
+from training.networks.student import add_evidence, build_student
 
 
 @pytest.fixture(scope="module")

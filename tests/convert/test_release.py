@@ -17,9 +17,9 @@ from chalicelib.settings import MODELS, Settings
 from convert import release as module
 from convert.quantisation import GATE, GateError, Loss
 from convert.release import Facts, release
-from training.architectures import build_student
 from training.evaluation import FLOAT_STUDENT
 from training.keras_detector import KerasDetector
+from training.networks.student import build_student
 
 FACTS = Facts("made-up", ("Checkered faces.",), ("Anything else.",), "For tests.")
 

@@ -264,6 +264,13 @@ class Extension:
         self._browser.send("Target.detachFromTarget", {"sessionId": session})
         return int(answers[len(methods)]["usedSize"])
 
+    def wait_until_below(self, measure: Callable[[], int], limit: int) -> None:
+        """Wait until a figure falls below a limit, as one does that a collector has yet to work through."""
+        deadline = time.monotonic() + PATIENCE
+        while (figure := measure()) >= limit:
+            assert time.monotonic() < deadline, f"{figure} is still not below {limit}"
+            self.context.pages[0].wait_for_timeout(500)
+
     def count_nodes(self, page: Any) -> int:
         """Return how many nodes a page's process holds after a collection."""
         session = self.context.new_cdp_session(page)

@@ -298,7 +298,8 @@ def test_a_check_whose_worker_dies_says_so_and_can_be_tried_again(
     assert len(service.checks) == 2
 
 
-def test_fifty_checks_leave_nothing_behind(extension: Extension, service: Proxy, site: Site) -> None:
+@pytest.mark.parametrize("checks", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_many_checks_leave_nothing_behind(extension: Extension, service: Proxy, site: Site, checks: int) -> None:
     page = extension.open(site.page("gallery"))
     pictures = page.locator("#gallery img")
     page.wait_for_function("[...document.images].every((image) => image.naturalWidth)")
@@ -317,15 +318,15 @@ def test_fifty_checks_leave_nothing_behind(extension: Extension, service: Proxy,
     check(1)
     extension.evaluate(COUNT_ADDRESSES, page)
     nodes, heap = extension.count_nodes(page), extension.measure_heap()
-    for index in range(2, 52):
+    for index in range(2, 2 + checks):
         check(index)
-    assert len({sent.sha256 for sent in service.checks}) == len(service.checks) == 52
+    assert len({sent.sha256 for sent in service.checks}) == 2 + checks
     assert page.evaluate(count_elements) == before
     assert extension.evaluate("globalThis.openAddresses", page) == 0
     assert extension.ask("() => chrome.declarativeNetRequest.getSessionRules()") == []
-    # Caches settle; what grew with every check would be thousands of nodes and megabytes of pictures.
-    assert extension.count_nodes(page) - nodes < 200
-    assert extension.measure_heap() - heap < 3_000_000
+    # A card that stayed would be 60 nodes a check. Collectors take their time, so what is left is waited for.
+    extension.wait_until_below(lambda: extension.count_nodes(page) - nodes, 200 + 10 * checks)
+    extension.wait_until_below(lambda: extension.measure_heap() - heap, 3_000_000 + 60_000 * checks)
 
 
 COUNT_ADDRESSES = """(() => {

@@ -1,4 +1,4 @@
-"""Networks by name. Each ends in a map whose mean is the logit, so the evidence comes for free."""
+"""The student network: MobileNetV2 that ends in a map whose mean is the logit."""
 
 from __future__ import annotations
 

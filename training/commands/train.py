@@ -1,28 +1,13 @@
-"""`unmask train` and `unmask evaluate`."""
+"""`unmask train`."""
 
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 
 import click
 
-from chalicelib.errors import UnmaskError
-from chalicelib.settings import Settings
-
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-FACES = click.option(
-    "--faces",
-    required=True,
-    type=EXISTING_FILE,
-    help="CSV: path, label, and if you can source, method, group.",
-)
-ROOT = click.option(
-    "--root", type=EXISTING_FOLDER, help="Folder that the paths start from. [default: the CSV's folder]"
-)
+from training.commands.options import FACES, ROOT
 
 
 @click.command()
@@ -81,58 +66,6 @@ def train(
     except KeyboardInterrupt:
         click.echo("Stopped. The same command goes on after the last whole epoch.", err=True)
         sys.exit(130)
-
-
-@click.command()
-@FACES
-@ROOT
-@click.option("--model", default="int8", show_default=True, help="int8, float, a .keras file, or a models folder.")
-@click.option(
-    "--split",
-    type=click.Choice(["all", "train", "validation", "test"]),
-    default="all",
-    show_default=True,
-    help="Only this part of the CSV, as `unmask train` splits it.",
-)
-@click.option("--seed", default=0, show_default=True, help="Seed of that split.")
-@click.option(
-    "--json",
-    "out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write figures and every score here.",
-)
-def evaluate(faces: Path, root: Path | None, model: str, split: str, seed: int, out: Path | None) -> None:
-    """Score labelled pictures and print how good the scores are.
-
-    Every file goes the whole path of a user's picture: decode, find faces, crop, score, calibrate. Pictures
-    without a face get no score and are counted as unscored.
-
-    \b
-    unmask evaluate --faces my/faces.csv
-    unmask evaluate --faces my/faces.csv --split test --model float --json build/float.json
-    """
-    from training.evaluation import format_table, load_model, score, summarise, write_report
-    from training.manifest import ManifestError, read_manifest
-    from training.progress import every
-    from training.splits import split_by_group
-
-    settings = Settings.from_environment()
-    say = partial(click.echo, err=True)
-    try:
-        samples = read_manifest(faces)
-        if split != "all":
-            samples = split_by_group(samples, seed)[split]
-        if not samples:
-            raise click.ClickException(f"{faces} names no picture.")
-        rows = score(samples, root or faces.parent, load_model(model, settings), settings, every(5, "checked", say))
-    except (ManifestError, UnmaskError) as error:
-        raise click.ClickException(str(error)) from error
-    metrics = summarise(rows)
-    click.echo(format_table(metrics))
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_report(rows, metrics, out)
-        click.echo(f"wrote {out}", err=True)
 
 
 def _parse_weights(texts: tuple[str, ...]) -> dict[str, float]:

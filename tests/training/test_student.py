@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.architectures import add_evidence, build_student
+from training.networks.student import add_evidence, build_student
 
 
 @pytest.fixture(scope="module")

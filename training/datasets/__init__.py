@@ -1,0 +1,1 @@
+"""From folders of clips and photos to labelled, grouped, split faces."""

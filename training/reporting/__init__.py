@@ -1,0 +1,1 @@
+"""Figures, plots and pages that tell how good a model is."""
