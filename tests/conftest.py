@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+# A shell that runs the tests in its background has them ignore Ctrl-C, and every process that they start would too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
