@@ -199,7 +199,8 @@ def serve(host: str, port: int) -> None:
     with _quiet_runtime():
         checker = app.checker()
     try:
-        server = Server(host, port, checker.settings.max_bytes)
+        settings = checker.settings
+        server = Server(host, port, settings.max_bytes, settings.max_bytes_in_flight)
     except OSError as error:
         reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
         raise click.ClickException(

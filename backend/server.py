@@ -9,7 +9,10 @@ import signal
 import socket
 import socketserver
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,6 +29,10 @@ PATIENCE = 30
 # How long and how much a refused client may go on sending before the connection is cut, seconds and bytes.
 LINGER = 5
 LINGER_BYTES = 100_000_000
+# Bodies up to this size pass even where large ones must wait, bytes.
+SMALL = 1_000_000
+# When a refused client may try again, seconds.
+RETRY_AFTER = 2
 
 
 class LengthRequired(UnmaskError):
@@ -33,6 +40,13 @@ class LengthRequired(UnmaskError):
 
     status = 411
     code = "length_required"
+
+
+class Busy(UnmaskError):
+    """Other large bodies take the memory that there is for them."""
+
+    status = 503
+    code = "busy"
 
 
 class Server(ThreadingHTTPServer):
@@ -46,19 +60,22 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, host: str, port: int, max_bytes: int) -> None:
+    def __init__(self, host: str, port: int, max_bytes: int, max_bytes_in_flight: int) -> None:
         """Bind.
 
         Args:
             host: name or address of an interface.
             port: 0 takes a free one.
             max_bytes: largest body that is read.
+            max_bytes_in_flight: sum of the large bodies that are held at once.
 
         Raises:
             OSError: the address is taken, not ours, or unknown.
         """
         self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self.max_bytes = max_bytes
+        self._room = max_bytes_in_flight
+        self._room_lock = threading.Lock()
         self.gateway = LocalGateway(web.app, Config.create())
         super().__init__((host, port), Handler)
 
@@ -67,6 +84,26 @@ class Server(ThreadingHTTPServer):
         """Address to open in a browser."""
         host, port = self.server_address[:2]
         return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+
+    @contextmanager
+    def hold(self, length: int) -> Iterator[None]:
+        """Keep room for a body, from before it is read until it is answered.
+
+        Who is refused hears so at once: a queue would let slow uploaders keep everybody waiting.
+
+        Raises:
+            Busy: there is none.
+        """
+        taken = length if length > SMALL else 0
+        with self._room_lock:
+            if taken > self._room:
+                raise Busy("Too many large pictures arrive at once; try again in a moment.")
+            self._room -= taken
+        try:
+            yield
+        finally:
+            with self._room_lock:
+                self._room += taken
 
     def run(self) -> None:
         """Serve until the process is interrupted or told to end."""
@@ -112,12 +149,20 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Read one request, hand it to the app, send the answer."""
         try:
-            body = self._read_body()
+            length = self._length()
+            with self.server.hold(length):
+                response = self._ask(self._read(length))
         except UnmaskError as error:
             self._refuse(error)
             return
+        self._send(response["statusCode"], response["headers"], _body(response))
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+
+    def _ask(self, body: bytes) -> dict[str, Any]:
+        """Hand a request to the app and return what Lambda would."""
         try:
-            response = self.server.gateway.handle_request(
+            response: dict[str, Any] = self.server.gateway.handle_request(
                 # As anywhere on the web, HEAD is GET without the body.
                 "GET" if self.command == "HEAD" else self.command,
                 _normalise(self.path),
@@ -127,9 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         except (LocalGatewayException, UnicodeError):
             response = web.refuse(NotFound("There is nothing at this address."), "-").to_dict()
             response["headers"] |= web.HEADERS | web.CORS.get_access_control_headers()
-        self._send(response["statusCode"], response["headers"], _body(response))
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+        return response
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what is no HTTP, or of a kind that nobody serves, in the shape of all our errors."""
@@ -156,8 +199,7 @@ class Handler(BaseHTTPRequestHandler):
             raise TooLarge(f"The body is larger than {self.server.max_bytes / 1e6:g} MB.")
         return int(text)
 
-    def _read_body(self) -> bytes:
-        length = self._length()
+    def _read(self, length: int) -> bytes:
         body = self.rfile.read(length)
         if len(body) < length:
             raise IncompleteBody("The upload ended too early.")
@@ -171,6 +213,8 @@ class Handler(BaseHTTPRequestHandler):
         web.log(logging.INFO, "refused", status=error.status, code=error.code)
         headers = {"Content-Type": "application/json", "Connection": "close"}
         headers |= web.HEADERS | web.CORS.get_access_control_headers()
+        if isinstance(error, Busy):
+            headers["Retry-After"] = str(RETRY_AFTER)
         self._send(error.status, headers, json.dumps(error.to_dict()).encode())
         self._linger()
 

@@ -45,6 +45,11 @@ class Settings:
 
     # API Gateway and Lambda leave about 4.5 MB of binary body and 6 MB of text; locally there is room.
     max_bytes: int = _setting(20_000_000, "largest encoded picture, or JSON that carries the frames of a clip, bytes")
+    # Above what decoding takes; a Lambda process holds one body at a time anyhow.
+    max_bytes_in_flight: int = _setting(
+        100_000_000,
+        "sum of the bodies above 1 MB that `unmask serve` holds at once, bytes; who comes on top is told to wait",
+    )
     # What 600 MB of memory can decode, whatever the file claims.
     max_pixels: int = _setting(
         40_000_000,
@@ -78,6 +83,10 @@ class Settings:
         for name in (f.name for f in fields(self) if f.type == "int"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{_variable(name)} must be at least 1. Received: {getattr(self, name)}")
+        if self.max_bytes_in_flight < self.max_bytes:
+            raise SettingsError(
+                f"UNMASK_MAX_BYTES_IN_FLIGHT must be at least UNMASK_MAX_BYTES. Received: {self.max_bytes_in_flight}"
+            )
         if not 1 <= self.max_aspect < math.inf:
             raise SettingsError(f"UNMASK_MAX_ASPECT must be at least 1 and finite. Received: {self.max_aspect}")
         if not 0 < self.fetch_seconds <= LONGEST_FETCH:

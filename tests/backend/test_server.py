@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +69,7 @@ class Served:
 
 
 @contextmanager
-def serving(models: Path, folder: Path, *options: str) -> Iterator[Served]:
+def serving(models: Path, folder: Path, *options: str, **variables: str) -> Iterator[Served]:
     process = subprocess.Popen(
         [*UNMASK, "serve", "--port", "0", *options],
         cwd=ROOT,
@@ -78,6 +79,7 @@ def serving(models: Path, folder: Path, *options: str) -> Iterator[Served]:
             "UNMASK_STORE_PATH": str(folder / "checks.sqlite3"),
             "UNMASK_MAX_BYTES": str(LIMIT),
             "PYTHONUNBUFFERED": "1",
+            **variables,
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -301,6 +303,30 @@ def test_row_48_the_same_picture_many_times_at_once_is_one_check(
     assert len({check["id"] for _, check in answers}) == 1
     assert sorted(check.pop("cached") for _, check in answers) == [False] + [True] * 7
     assert all(check == answers[0][1] for _, check in answers)
+
+
+def test_large_bodies_beyond_the_memory_for_them_are_told_to_wait(models: Path, tmp_path: Path, jpeg: bytes) -> None:
+    limits = {"UNMASK_MAX_BYTES": "2000000", "UNMASK_MAX_BYTES_IN_FLIGHT": "3000000"}
+    large, kind = jpeg + bytes(1_500_000), {"Content-Type": "image/jpeg"}
+    head = f"POST /v1/checks/image HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: {len(large)}\r\n\r\n"
+    with serving(models, tmp_path, **limits) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as slow:
+            slow.sendall(head.encode() + large[:-1])
+            # Room is taken once the head is read, some moment after it was sent.
+            wait_until(lambda: server.check(large)[0] == 503)
+            status, headers, body = server.ask("POST", "/v1/checks/image", large, kind)
+            assert (status, json.loads(body)["error"]["code"], headers["Retry-After"]) == (503, "busy", "2")
+            assert server.check(jpeg)[0] == 200
+            slow.sendall(large[-1:])
+            assert slow.recv(64).startswith(b"HTTP/1.1 200")
+        assert server.check(large)[0] == 200
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -38,10 +38,10 @@ ONE_PROCESS = ["--disable-site-isolation-trials"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try a browser test that failed once more; the summary counts these tries."""
+    """Try a browser test that failed again, twice at most; the summary counts these tries."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")
