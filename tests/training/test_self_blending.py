@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from training.faces import LocatedFace
-from training.self_blending import BANDS, REGION, blend_self, can_blend, change_look, cut_region, draw_mask, outline
+from training.forgeries.masks import BANDS, draw_band, draw_mask, outline, soften, window
+from training.self_blending import REGION, blend_self, can_blend, change_look, cut_region
 
 # An upright face: eyes 60 px apart, mouth 66 px below them.
 POINTS = np.array([[70, 90], [130, 90], [100, 125], [78, 156], [122, 156]], float)
@@ -47,6 +50,34 @@ def test_a_band_cuts_the_outline_at_its_heights(band: tuple[float, float]) -> No
     assert heights.max() == pytest.approx(band[1])
 
 
+@pytest.mark.parametrize(("place", "point"), [(0, (100, 37.2)), (6, (164.8, 90)), (11, (100, 193.62))])
+def test_forehead_temple_and_chin_lie_where_the_outline_says(place: int, point: tuple[float, float]) -> None:
+    assert outline(POINTS)[place] == pytest.approx(point)
+
+
+def test_a_band_is_drawn_as_often_as_it_should_be() -> None:
+    rng = np.random.default_rng(0)
+    counts = np.bincount([draw_band(rng) for _ in range(4000)], minlength=4) / 4000
+    assert counts == pytest.approx([0.40, 0.30, 0.15, 0.15], abs=0.03)
+
+
+def test_a_softened_mask_reaches_one_and_fits_the_window() -> None:
+    hull = np.round(outline(POINTS)).astype(np.int32)[:, None]
+    rows, columns = window((220, 200), hull, POINTS)
+    # .09 of a face 130 px wide, and the 12 px of the widest kernel.
+    assert (rows.start, rows.stop, columns.start, columns.stop) == (37 - 24, 194 + 25, 35 - 24, 165 + 25)
+    mask = soften(draw_mask((220, 200), POINTS, 0, np.random.default_rng(1)), np.random.default_rng(2))
+    assert mask.max() == pytest.approx(1)
+    outside = mask.copy()
+    outside[rows, columns] = 0
+    assert outside.sum() == 0
+
+
+def test_a_pair_says_what_was_drawn(picture: np.ndarray) -> None:
+    about = blend_self(picture, POINTS, np.random.default_rng(0)).about
+    assert re.fullmatch(r"(whole face|[a-z]+ (to|and) [a-z]+), (altered|original) copy at (1|0\.\d+)", about)
+
+
 def test_real_and_fake_differ_inside_the_mask_alone(picture: np.ndarray) -> None:
     changed = 0
     for seed in range(40):
@@ -74,7 +105,8 @@ def test_the_blend_is_the_mean_of_source_and_target_weighed_by_the_mask(picture:
 
 
 def test_masks_cover_the_face_and_leave_the_corners(picture: np.ndarray) -> None:
-    masks = np.stack([draw_mask(picture.shape, POINTS, np.random.default_rng(seed)) for seed in range(60)])
+    rngs = [np.random.default_rng(seed) for seed in range(60)]
+    masks = np.stack([draw_mask(picture.shape, POINTS, draw_band(rng), rng) for rng in rngs])
     assert set(np.unique(masks)) == {0, 1}
     assert masks[:, :10, :10].sum() == 0
     assert masks.mean(axis=0)[140, 100] > 0.3
@@ -94,9 +126,13 @@ def test_a_changed_look_is_close_to_the_picture(picture: np.ndarray) -> None:
         (POINTS * 0.1, False),
         (POINTS * (0.05, 1), False),
         (turn(POINTS, 45), True),
+        (turn(POINTS, 180), True),
+        (POINTS * (-1, 1) + (200, 0), False),
+        (np.stack([POINTS[:, 0], POINTS[:, 0] * 0.5], axis=1), False),
+        (np.full((5, 2), np.nan), False),
     ],
 )
-def test_a_mask_needs_two_eyes_apart(picture: np.ndarray, points: np.ndarray, fits: bool) -> None:
+def test_a_mask_needs_two_eyes_apart_and_points_in_order(picture: np.ndarray, points: np.ndarray, fits: bool) -> None:
     assert can_blend(points) is fits
     if not fits:
         with pytest.raises(ValueError, match="px apart"):
