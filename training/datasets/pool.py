@@ -1,0 +1,145 @@
+"""Many jobs on several processes: results as they come, and one that takes its process down is only lost itself."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
+from multiprocessing.synchronize import Event
+from typing import Any, Generic, TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Threads of the model runtime and of OpenCV do not survive a fork.
+PROCESSES = multiprocessing.get_context("spawn")
+
+
+class Crashed(Exception):
+    """A job took its process down."""
+
+
+class Stopped(Exception):
+    """The run was called off while this job was under way."""
+
+
+class Pool(Generic[Job, Result]):
+    """Runs a function over jobs on processes of its own.
+
+    Args:
+        task: a module's function; what it raises ends the whole run.
+        workers: number of processes, ≥ 1.
+        prepare: called once in each process.
+        arguments: for `prepare`.
+    """
+
+    def __init__(
+        self,
+        task: Callable[[Job], Result],
+        workers: int,
+        prepare: Callable[..., None] | None = None,
+        arguments: Sequence[Any] = (),
+    ) -> None:
+        self._task = task
+        self._workers = workers
+        self._prepare = (prepare, *arguments)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Crashed]]:
+        """Yield every job with its result, in the order in which they are done.
+
+        A process that dies says nothing about why, so the jobs that were under way are tried again one at a
+        time; the one that dies alone is answered with `Crashed`.
+        """
+        todo = deque(jobs)
+        while todo:
+            suspects = yield from self._run_together(todo)
+            for job in suspects:
+                yield job, self._run_alone(job)
+
+    def _run_together(self, todo: deque[Job]) -> Generator[tuple[Job, Result | Crashed], None, list[Job]]:
+        """Work through `todo` until it is empty, or until a process dies: then return what was under way."""
+        under_way: dict[Future[Result], Job] = {}
+        with self._open(self._workers) as executor:
+            try:
+                while todo or under_way:
+                    # Few at a time, so that a crash leaves few suspects.
+                    while todo and len(under_way) < 2 * self._workers:
+                        under_way[_submit(executor, self._task, todo[0])] = todo[0]
+                        todo.popleft()
+                    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        result = future.result()
+                        yield under_way.pop(future), result
+            except BrokenProcessPool:
+                return list(under_way.values())
+        return []
+
+    def _run_alone(self, job: Job) -> Result | Crashed:
+        with self._open(1) as executor:
+            try:
+                return _submit(executor, self._task, job).result()
+            except BrokenProcessPool:
+                return Crashed()
+
+    @contextlib.contextmanager
+    def _open(self, workers: int) -> Iterator[ProcessPoolExecutor]:
+        called_off = PROCESSES.Event()
+        executor = ProcessPoolExecutor(workers, PROCESSES, _start, (called_off, *self._prepare))
+        try:
+            yield executor
+        finally:
+            # Here by Ctrl-C or an error, jobs under way need not be finished; otherwise there are none.
+            called_off.set()
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(executor: ProcessPoolExecutor, task: Callable[[Job], Result], job: Job) -> Future[Result]:
+    """Hand a job over, holding Ctrl-C back until that is done.
+
+    Processes are started here as they are needed, and inherit what is held back: otherwise Ctrl-C would end one
+    that is not yet up with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        return executor.submit(task, job)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return executor.submit(task, job)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_called_off: Event | None = None
+
+
+def require_going_on() -> None:
+    """Let a long job end early; in a process that belongs to no pool it does nothing.
+
+    Raises:
+        Stopped: the run was called off.
+    """
+    if _called_off is not None and _called_off.is_set():
+        raise Stopped
+
+
+def _start(called_off: Event, prepare: Callable[..., None] | None, *arguments: Any) -> None:
+    """Make a process ready: Ctrl-C is the parent's to answer, and without a parent there is nothing to do."""
+    global _called_off
+    _called_off = called_off
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+    if prepare is not None:
+        prepare(*arguments)
+
+
+def _follow(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)

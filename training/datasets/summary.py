@@ -1,0 +1,159 @@
+"""What can be said of a data set: its figures, and what to know before one trains on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from training.datasets.clips import Listing
+from training.datasets.extraction import Extraction
+from training.datasets.members import Dropped, Member
+from training.splits import PARTS
+
+LABELS = ("real", "fake")
+# A group with a larger part of all faces leaves no fair split.
+LARGE_GROUP = 0.3
+# Pairs that are listed one by one.
+MOST_LISTED = 200
+
+Twin = tuple[Member, Member, int]
+
+
+def summarise(
+    listing: Listing,
+    extractions: Mapping[str, Extraction],
+    members: Sequence[Member],
+    dropped: Sequence[Dropped],
+    twins: Sequence[Twin],
+) -> dict[str, Any]:
+    """Return the figures of `report.json`.
+
+    Args:
+        listing: what went in.
+        extractions: what came out of each clip.
+        members: the faces that stay.
+        dropped: those that do not.
+        twins: pairs that look the same in two groups.
+    """
+    statuses = Counter(extraction.status for extraction in extractions.values())
+    reasons = Counter(entry.reason for entry in dropped)
+    sides = [member.face.side for member in members]
+    return {
+        "layout": listing.layout,
+        "files": {
+            "used": statuses["used"],
+            "no_face": statuses["no_face"],
+            "unreadable": statuses["unreadable"],
+            "left_out": len(listing.left_out),
+        },
+        "frames": sum(extraction.frames for extraction in extractions.values()),
+        "faces": {
+            "found": len(members) + len(dropped),
+            "kept": len(members),
+            "near_duplicates": reasons["near-duplicate"],
+            "undersampled": reasons["undersampled"],
+        },
+        "groups": len({member.sample.group for member in members}),
+        "parts": {part: _count([m for m in members if m.sample.split == part]) for part in PARTS},
+        "sources": {s: _count([m for m in members if m.sample.source == s]) for s in _names(members)},
+        "methods": dict(sorted(Counter(m.sample.method for m in members if m.sample.label).items())),
+        "side": {"least": min(sides), "median": float(np.median(sides)), "most": max(sides)},
+        "weight": {"least": min(m.weight for m in members), "most": max(m.weight for m in members)},
+        "findings": _find(listing, members, twins),
+        "twins": [
+            {"one": a.sample.path, "other": b.sample.path, "bits": bits, "labels": [_label(a), _label(b)]}
+            for a, b, bits in twins[:MOST_LISTED]
+        ],
+        "skipped": [
+            *({"path": e.clip, "status": e.status, "reason": e.reason} for e in extractions.values() if e.reason),
+            *({"path": p, "status": "left_out", "reason": r} for p, r in sorted(listing.left_out.items())),
+        ],
+    }
+
+
+def _find(listing: Listing, members: Sequence[Member], twins: Sequence[Twin]) -> list[str]:
+    """Return a sentence for everything that one should know."""
+    findings = []
+    both = [(a, b) for a, b, _ in twins if a.sample.label != b.sample.label]
+    if both:
+        findings.append(
+            f"Faces that look the same bear both labels in {_count_pairs(both)}; one label is likely wrong: "
+            f"{_quote([f'{a.clip.path} and {b.clip.path}' for a, b in both])}."
+        )
+    findings += _find_equals(members, twins)
+    if twins and any(clip.split for clip in listing.clips):
+        leaks = [(a, b) for a, b, _ in twins if a.sample.split != b.sample.split]
+        if leaks:
+            findings.append(
+                f"The split that was stated leaks: {_count_pairs(leaks)} of faces that look the same in two parts: "
+                f"{_quote([f'{a.clip.path} and {b.clip.path}' for a, b in leaks])}."
+            )
+    elif twins:
+        tied = {group for a, b, _ in twins for group in (a.sample.group, b.sample.group)}
+        findings.append(
+            f"{len(tied)} groups were tied together, as they share {_count_pairs(twins)} of faces that look the same."
+        )
+    findings += _find_large_groups(members)
+    for part in PARTS:
+        labels = {member.sample.label for member in members if member.sample.split == part}
+        if len(labels) < len(LABELS):
+            lacks = "no face" if not labels else f"no {LABELS[1 - labels.pop()]} face"
+            findings.append(f"The part {part} holds {lacks}: there are too few groups to fill three parts.")
+    for source in _names(members):
+        labels = {member.sample.label for member in members if member.sample.source == source}
+        if len(labels) == 1:
+            findings.append(
+                f"The source {source} holds {LABELS[labels.pop()]} faces only: a network may learn the source "
+                "instead of the forgery."
+            )
+    return findings
+
+
+def _find_equals(members: Sequence[Member], twins: Sequence[Twin]) -> list[str]:
+    """Find files that are the same to the last bit under both labels of one group, where likeness is no wonder."""
+    told = {twin.sample.path for pair in twins for twin in pair[:2]}
+    labels: dict[str, dict[int, Member]] = {}
+    for member in members:
+        labels.setdefault(member.face.sha256, {}).setdefault(member.sample.label, member)
+    equal = [(p[0], p[1]) for p in labels.values() if len(p) > 1 and not {p[0].sample.path, p[1].sample.path} <= told]
+    if not equal:
+        return []
+    names = _quote([f"{real.clip.path} and {fake.clip.path}" for real, fake in equal])
+    return [f"One group holds the same file under both labels, in {_count_pairs(equal)}: {names}."]
+
+
+def _find_large_groups(members: Sequence[Member]) -> list[str]:
+    sizes = Counter(member.sample.group for member in members)
+    return [
+        f"The group {group} holds {size / len(members):.0%} of all faces: it lies in one part, so the parts are "
+        "far from 70/15/15."
+        for group, size in sizes.most_common(3)
+        if size > LARGE_GROUP * len(members)
+    ]
+
+
+def _count(members: Sequence[Member]) -> dict[str, int]:
+    labels = Counter(map(_label, members))
+    return {**{name: labels[name] for name in LABELS}, "groups": len({member.sample.group for member in members})}
+
+
+def _names(members: Sequence[Member]) -> list[str]:
+    return sorted({member.sample.source for member in members})
+
+
+def _label(member: Member) -> str:
+    return LABELS[member.sample.label]
+
+
+def _count_pairs(pairs: Sequence[object]) -> str:
+    return f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'}"
+
+
+def _quote(names: Sequence[str]) -> str:
+    """Name the first few different ones."""
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - 3} more" if len(distinct) > 3 else ""
+    return ", ".join(distinct[:3]) + more
