@@ -12,40 +12,85 @@ from chalicelib.detector import normalise
 from chalicelib.errors import ModelUnavailable
 from chalicelib.verdicts import Calibration
 
+CARD = "card.json"
+# What the card of a run does not state, since only a release does.
+UNSTATED = {
+    "covers": [],
+    "limits": ["This network has not been released: what it covers is what it was trained on."],
+    "terms": "Those of the pictures that it was trained on.",
+}
+
 
 class KerasDetector:
-    """Scores crops with a float network; calibration and card are those of the served detector.
+    """Scores crops with a float network.
 
     Attributes:
         side: input side, px.
-        card: the served model card, with the name of this network.
+        card: of the run that made the network where `card.json` lies beside it, of the served model otherwise;
+            `evidence` tells whether the network makes maps.
         calibration: as in the card.
     """
 
     def __init__(self, network: Path, models: Path) -> None:
         """Load a .keras file.
 
-        Raises:
-            ModelUnavailable: the network or the card is missing or damaged.
-        """
-        import keras
+        Args:
+            network: the file.
+            models: folder of the served models, whose card counts where the network has none of its own.
 
+        Raises:
+            ModelUnavailable: the network or its card is missing or damaged.
+        """
+        from training.networks.loading import load_network
         from training.networks.student import add_evidence
 
         try:
-            self.card: dict[str, Any] = json.loads((models / "model_card.json").read_text(encoding="utf-8"))
-            loaded = keras.models.load_model(network, compile=False)
-            self._network = add_evidence(loaded)
-        except (OSError, ValueError) as error:
+            loaded = load_network(network)
+        except ValueError as error:
             raise ModelUnavailable(f"{network.name} is missing or is no network of ours.") from error
-        self.card["name"] = f"{network.stem} (float)"
+        self.card = _read_card(network, models)
         self.calibration = Calibration.from_card(self.card)
-        self.side = int(loaded.input.shape[1])
+        self.side = int(loaded.input_shape[1])
+        self._mapped = any(layer.name == "evidence" for layer in loaded.layers)
+        self.card["evidence"] = self._mapped
+        self._network = add_evidence(loaded) if self._mapped else loaded
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Score uint8 RGB [N, S, S, 3]; return logits float32 [N] and maps float32 [N, h, w]."""
+        """Score face crops.
+
+        Args:
+            crops: uint8 RGB [N, S, S, 3], N ≥ 0.
+
+        Returns:
+            Logits, float32 [N], positive for fake; and maps, float32 [N, h, w]. A network without maps gives one
+            place of nought: it cannot tell where.
+
+        Raises:
+            ModelUnavailable: the network answers with something that is no number.
+        """
         import keras
 
         # Calling the network is five times faster than `predict` for a handful of crops.
-        logits, maps = self._network(normalise(crops), training=False)
-        return keras.ops.convert_to_numpy(logits)[:, 0], keras.ops.convert_to_numpy(maps)[..., 0]
+        answer = self._network(normalise(crops), training=False)
+        if self._mapped:
+            logits, maps = (keras.ops.convert_to_numpy(part) for part in answer)
+            maps = maps[..., 0]
+        else:
+            logits = keras.ops.convert_to_numpy(answer)
+            maps = np.zeros((len(crops), 1, 1), np.float32)
+        if not (np.isfinite(logits).all() and np.isfinite(maps).all()):
+            raise ModelUnavailable("The model gave no usable score.")
+        return logits[:, 0], maps
+
+
+def _read_card(network: Path, models: Path) -> dict[str, Any]:
+    """Return the card beside the network, or the served one under the network's name."""
+    own = network.with_name(CARD)
+    path = own if own.is_file() else models / "model_card.json"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if path != own:
+            return {**card, "name": f"{network.stem} (float)"}
+        return {**UNSTATED, "metrics": card.get("validation", {}), "version": "unreleased", **card}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelUnavailable(f"The card {path.name} of {network.name} is missing or damaged.") from error

@@ -1,0 +1,93 @@
+"""Finished runs as members of an ensemble."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.records import RECORD
+
+NETWORK = "network.keras"
+FACES = "faces_found.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A network that may become part of an ensemble.
+
+    Attributes:
+        name: of its run folder, or of its file.
+        path: of the .keras file.
+        sha256: of that file.
+        record: of its training; empty where there is none beside it.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    record: dict[str, Any]
+
+
+def find_member(path: Path) -> Member:
+    """Find the network of a run folder, or take a .keras file.
+
+    Raises:
+        ValueError: there is none.
+    """
+    network = path / NETWORK if path.is_dir() else path
+    if network.suffix != ".keras" or not network.is_file():
+        raise ValueError(f"{path} is neither a .keras file nor the folder of a finished run, which has {NETWORK}.")
+    try:
+        record = json.loads((network.parent / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = {}
+    name = network.parent.name if network.name == NETWORK else network.stem
+    return Member(name, network, hash_file(network), record)
+
+
+def agree_on_split(members: Sequence[Member], manifest: Path, seed: int | None, report: Callable[[str], None]) -> int:
+    """Return the seed of the split on which no member was trained on a validation picture.
+
+    Args:
+        members: of the ensemble.
+        manifest: whose validation part they are weighed on.
+        seed: the one asked for; that of the records where None, 0 where there is none.
+        report: receives what cannot be known.
+
+    Raises:
+        ValueError: a member was trained on another split.
+    """
+    digest = hash_file(manifest)
+    seeds = {member.name: member.record["seed"] for member in members if "seed" in member.record}
+    for member in members:
+        if not member.record:
+            report(f"{member.name} has no record: that it never saw the validation part is for you to know.")
+        elif member.record.get("manifest_sha256") != digest:
+            report(f"{member.name} was trained on another manifest: some of these pictures may be known to it.")
+    if seed is None:
+        seed = next(iter(seeds.values()), 0)
+    for name, own in seeds.items():
+        if own != seed:
+            raise ValueError(
+                f"{name} was trained on the split of seed {own}, not {seed}: it has seen validation pictures, "
+                "and weights found on those would flatter it. Join members of one seed."
+            )
+    return seed
+
+
+def borrow_faces(cache: Path, members: Sequence[Member]) -> None:
+    """Begin a list of faces with those that a member's training has found."""
+    found = [member.path.parent / FACES for member in members]
+    known = next((path for path in found if path.is_file()), None)
+    if known is not None and not (cache).exists():
+        shutil.copy(known, cache)
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
