@@ -21,6 +21,14 @@ SHIFT = 0.05
 RESOLUTIONS = (64.0, 256.0)
 # JPEG and WebP quality.
 QUALITIES = (30, 96)
+# What the source projects draw: turn, degrees; zoom and shift, as fractions of the side; brightness, as a factor's
+# distance from 1.
+TURN = 15.0
+ZOOM = 0.15
+MOVE = 0.1
+BRIGHTNESS = 0.2
+# How much each of red, green and blue counts in the grey of a pixel (ITU-R BT.601).
+GREY = (0.299, 0.587, 0.114)
 
 _DOWN = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 _UP = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
@@ -50,7 +58,7 @@ def crop_jittered(pixels: np.ndarray, box: tuple[float, float, float, float], rn
     dx, dy = rng.uniform(-SHIFT, SHIFT, 2) * max(width, height)
     left, top, side = crop_square((x + dx, y + dy, width, height), pixels.shape, rng.uniform(*MARGINS))
     crop = pixels[top : top + side, left : left + side]
-    return np.ascontiguousarray(crop[:, ::-1]) if rng.random() < 0.5 else crop
+    return flip(crop, rng)
 
 
 def degrade(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -62,7 +70,7 @@ def degrade(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.15:
         crop = cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.3, 1.2))
     if rng.random() < 0.15:
-        noise = rng.normal(0, rng.uniform(1, 6), crop.shape)
+        noise = np.float32(rng.uniform(1, 6)) * rng.standard_normal(crop.shape, np.float32)
         crop = np.clip(crop + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.7:
         crop = recompress(crop, rng)
@@ -79,10 +87,11 @@ def recolour(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return crop
     contrast, saturation = rng.uniform(0.8, 1.2, 2)
     brightness = rng.uniform(-25, 25)
-    grey = crop @ np.array([0.299, 0.587, 0.114], np.float32)
-    coloured = grey[..., None] + saturation * (crop - grey[..., None])
-    mean = grey.mean()
-    return np.clip(mean + contrast * (coloured - mean) + brightness, 0, 255).astype(np.uint8)
+    # All of it is linear in a pixel once the mean grey is known: a matrix for the colours, and an offset.
+    mean = float(np.dot(GREY, cv2.mean(crop)[:3]))
+    colours = contrast * (saturation * np.eye(3) + (1 - saturation) * np.tile(GREY, (3, 1)))
+    offset = (1 - contrast) * mean + brightness
+    return cv2.transform(crop, np.column_stack([colours, np.full(3, offset)]))
 
 
 def recompress(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -91,3 +100,36 @@ def recompress(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     suffix, flag = (".jpg", cv2.IMWRITE_JPEG_QUALITY) if rng.random() < 3 / 4 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
     _, encoded = cv2.imencode(suffix, cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [flag, quality])
     return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def flip(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mirror a crop every other time; uint8 RGB [s, s, 3]."""
+    return cv2.flip(crop, 1) if rng.random() < 0.5 else crop
+
+
+def change_geometry(crop: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Mirror, turn, enlarge or shrink, shift and brighten a crop, as the source projects do.
+
+    Args:
+        crop: uint8 RGB [s, s, 3].
+        side: the network's side, px.
+        rng: the only source of chance.
+
+    Returns:
+        uint8 RGB [side, side, 3]; what lies outside of the crop is mirrored in.
+    """
+    angle = np.deg2rad(rng.uniform(-TURN, TURN))
+    zoom = rng.uniform(1 - ZOOM, 1 + ZOOM) * crop.shape[0] / side
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    # From a place of the view to its place in the crop, both seen from their middles.
+    turned = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * (mirror, 1)
+    middle = (crop.shape[0] - 1) / 2 + rng.uniform(-MOVE, MOVE, 2) * crop.shape[0]
+    offset = middle - turned @ np.full(2, (side - 1) / 2)
+    view = cv2.warpAffine(
+        crop,
+        np.column_stack([turned, offset]),
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return cv2.convertScaleAbs(view, alpha=rng.uniform(1 - BRIGHTNESS, 1 + BRIGHTNESS))

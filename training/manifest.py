@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LABELS = {"real": 0, "fake": 1}
+# What a `split` column may say, and the part that it means.
+SPLITS = {
+    "": "",
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
 
 
 class ManifestError(ValueError):
@@ -24,6 +33,7 @@ class Sample:
         source: the collection that it comes from; results are shown by source.
         method: how the fake was made, "" for real or unknown.
         group: pictures of one group (a person, a pair, a video) never lie on both sides of a split.
+        split: "train", "validation" or "test" where the manifest says so, "" where it leaves it to us.
     """
 
     path: str
@@ -31,15 +41,17 @@ class Sample:
     source: str
     method: str
     group: str
+    split: str = ""
 
 
 def read_manifest(manifest: Path) -> list[Sample]:
-    """Read a faces CSV with the columns `path` and `label`, and optionally `source`, `method`, `group`.
+    """Read a faces CSV with the columns `path` and `label`, and optionally `source`, `method`, `group`, `split`.
 
     An empty `source` becomes the picture's top folder; an empty `group` makes the picture its own group.
 
     Raises:
-        ManifestError: the file is missing, has no such columns, an unknown label, or a path twice.
+        ManifestError: the file is missing, has no such columns, an unknown label or split, or a path
+            twice.
     """
     try:
         with manifest.open(newline="", encoding="utf-8") as file:
@@ -50,10 +62,11 @@ def read_manifest(manifest: Path) -> list[Sample]:
             samples = [_parse(row, manifest, reader.line_num) for row in reader]
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{manifest} cannot be read: {error}") from error
-    paths = [sample.path for sample in samples]
-    if len(set(paths)) < len(paths):
-        twice = next(path for path in paths if paths.count(path) > 1)
-        raise ManifestError(f"{manifest} names {twice} more than once.")
+    seen: set[str] = set()
+    for sample in samples:
+        if sample.path in seen:
+            raise ManifestError(f"{manifest} names {sample.path} more than once.")
+        seen.add(sample.path)
     return samples
 
 
@@ -64,12 +77,18 @@ def _parse(row: dict[str, str | None], manifest: Path, line: int) -> Sample:
         raise ManifestError(
             f"{manifest}, line {line}: a row needs a path and a label, real or fake. Received: {path!r}, {label!r}"
         )
+    split = (row.get("split") or "").strip().lower()
+    if split not in SPLITS:
+        raise ManifestError(
+            f"{manifest}, line {line}: a split is train, validation or test, or left empty. Received: {split!r}"
+        )
     return Sample(
         path=path,
         label=LABELS[label],
         source=(row.get("source") or "").strip() or Path(path).parts[0],
         method=(row.get("method") or "").strip(),
         group=(row.get("group") or "").strip() or path,
+        split=SPLITS[split],
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from training.manifest import Sample
+from training.manifest import ManifestError, Sample
 
 PARTS = ("train", "validation", "test")
 FRACTIONS = (0.70, 0.15, 0.15)
@@ -14,6 +14,8 @@ FRACTIONS = (0.70, 0.15, 0.15)
 
 def split_by_group(samples: Sequence[Sample], seed: int = 0) -> dict[str, list[Sample]]:
     """Split 70/15/15 so that no group lies in two parts and every source lies in all three.
+
+    A manifest that states a split is taken at its word, as far as it keeps groups together.
 
     Within each source the groups are taken in an order that depends on nothing but their names and the
     seed, so the split is the same on every machine, and stays nearly the same when rows are added.
@@ -24,7 +26,12 @@ def split_by_group(samples: Sequence[Sample], seed: int = 0) -> dict[str, list[S
 
     Returns:
         The samples of each of `PARTS`, in the manifest's order.
+
+    Raises:
+        ManifestError: the manifest puts a group in two parts, or states a split for some rows only.
     """
+    if any(sample.split for sample in samples):
+        return _take_stated(samples)
     members: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         members[sample.group].append(sample)
@@ -40,6 +47,24 @@ def split_by_group(samples: Sequence[Sample], seed: int = 0) -> dict[str, list[S
     return {part: [s for s in samples if part_of[s.group] == part] for part in PARTS}
 
 
+def _take_stated(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Return the parts that the manifest states."""
+    unstated = [sample for sample in samples if not sample.split]
+    if unstated:
+        raise ManifestError(
+            f"{len(unstated)} of {len(samples)} rows state no split, such as {unstated[0].path}; state all or none."
+        )
+    part_of: dict[str, str] = {}
+    for sample in samples:
+        stated = part_of.setdefault(sample.group, sample.split)
+        if stated != sample.split:
+            raise ManifestError(
+                f"The group {sample.group!r} lies in two splits, {stated} and {sample.split}: "
+                "what is learnt from the one would be tested on the other."
+            )
+    return {part: [sample for sample in samples if sample.split == part] for part in PARTS}
+
+
 def _deal(groups: list[str], members: dict[str, list[Sample]]) -> dict[str, str]:
     """Deal each group to the part that is furthest below its share."""
     sizes = dict.fromkeys(PARTS, 0)
@@ -49,3 +74,19 @@ def _deal(groups: list[str], members: dict[str, list[Sample]]) -> dict[str, str]
         dealt[group] = part
         sizes[part] += len(members[group])
     return dealt
+
+
+def limit_by_class(samples: Sequence[Sample], limit: int, seed: int) -> list[Sample]:
+    """Keep at most so many samples a class, every source giving alike as long as it has any; 0 keeps all."""
+    if not limit:
+        return list(samples)
+    turns: list[tuple[int, str, Sample]] = []
+    given: dict[tuple[str, int], int] = {}
+    for sample in sorted(samples, key=lambda s: hashlib.sha256(f"{seed}:{s.path}".encode()).digest()):
+        turn = given[sample.source, sample.label] = given.get((sample.source, sample.label), 0) + 1
+        turns.append((turn, sample.source, sample))
+    turns.sort(key=lambda entry: entry[:2])
+    kept: set[str] = set()
+    for label in (0, 1):
+        kept.update([sample.path for _, _, sample in turns if sample.label == label][:limit])
+    return [sample for sample in samples if sample.path in kept]

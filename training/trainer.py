@@ -1,54 +1,38 @@
-"""One training, from a manifest to a saved network: resumable, seen as it goes, repeatable by its recipe."""
+"""One training, from a manifest to a run folder: resumable, seen as it goes, repeatable from its record."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from chalicelib.settings import Settings
-from training.batches import FaceBatches, load_crops
-from training.callbacks import Checkpoint, History, Validation
+from chalicelib.verdicts import Calibration
+from training.batches import load_crops, predict_logits
+from training.calibration import fit_calibration
+from training.callbacks import Row, Validation, find_best, rows_of, without_optimizer, write_history
 from training.curves import draw_curves
+from training.evaluation import to_json
 from training.faces import locate_faces
-from training.manifest import read_manifest
-from training.networks.student import build_student
+from training.files import replacing
+from training.fitting import Data, fit_phases, start_network
+from training.manifest import ManifestError, Sample, read_manifest
+from training.metrics import auc, measure
+from training.presets import PRESETS
 from training.progress import every
-from training.splits import split_by_group
+from training.recipe import Recipe
+from training.records import RECORD, RunMismatch, hash_data, now, open_record, write_json
+from training.splits import FRACTIONS, limit_by_class, split_by_group
 
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What fixes a training. The defaults make a student of the kind that is served."""
-
-    side: int = 160
-    width: float = 1.0
-    # Start: "imagenet", "none", a .weights.h5 file of the backbone, or a student.keras to go on from.
-    weights: str = "imagenet"
-    # First MobileNetV2 block that is trained.
-    unfreeze_from: int = 4
-    batch_size: int = 32
-    # An epoch is a number of steps, not a pass: draws are random and endless.
-    steps: int = 150
-    epochs: int = 10
-    # Peak of the cosine; the first tenth of all steps warms up.
-    learning_rate: float = 4e-4
-    weight_decay: float = 1e-4
-    label_smoothing: float = 0.01
-    # Exponential moving average of the weights; the averaged ones are kept.
-    ema_momentum: float = 0.995
-    source_weights: dict[str, float] = field(default_factory=dict)
-    # Share of the fakes that are self-blended, made on the fly from real pictures.
-    self_blended: float = 0.5
-    seed: int = 0
-
-
-class RunMismatch(ValueError):
-    """A run folder holds a training with another recipe."""
+NETWORK = "network.keras"
+# The band of doubt of a network that could not be calibrated: only the far ends count as a verdict.
+UNCALIBRATED = Calibration(temperature=1.0, bias=0.0, real_below=0.05, fake_above=0.95)
 
 
 def train(
@@ -57,19 +41,25 @@ def train(
     root: Path,
     run: Path,
     *,
+    preset: str = "student",
+    overrides: Mapping[str, Any] | None = None,
+    repeats: str = "",
     settings: Settings | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Train, or go on where this run stopped, and save the network.
 
-    The run folder receives `recipe.json`, `faces_found.csv` (faces found), `history.csv` (a row an epoch),
-    `checkpoint/` (the last whole epoch), `curves.png` and, at the end, `student.keras`.
+    The run folder receives `record.json`, `faces_found.csv` (faces found), `history.csv` (a row an epoch),
+    `curves.png`, `checkpoint/` (the last whole epoch and the best) and, at the end, `network.keras` and `card.json`.
 
     Args:
         recipe: what to do.
         manifest: faces CSV.
         root: the folder that its paths start from.
         run: folder of this run; made when missing.
+        preset: name of the preset that the recipe was made from.
+        overrides: what of the preset was changed; kept in the record.
+        repeats: the data hash of a record that is repeated; "" where none is.
         settings: limits and models of decoding and face finding; the defaults when None.
         report: receives lines for a person.
 
@@ -78,101 +68,186 @@ def train(
 
     Raises:
         ManifestError: the manifest cannot be used.
-        RunMismatch: the folder holds a run of another recipe or manifest.
+        RunMismatch: the folder holds a run of another recipe or data, or the data is not what is to be repeated.
+        WriteFailed: a file cannot be written; what was saved before is still there.
         ValueError: a class is missing, or the recipe's values do not fit.
     """
     settings = settings or Settings()
-    samples = read_manifest(manifest)
-    run.mkdir(parents=True, exist_ok=True)
-    _claim(run, recipe, manifest)
-    saved = run / "student.keras"
-    if saved.exists():
+    parts = _choose(read_manifest(manifest), root, recipe, report)
+    digest = hash_data([*parts["train"], *parts["validation"]], root)
+    if repeats and digest != repeats:
+        raise RunMismatch(
+            "the pictures are not those of the record: a path, label, group, source, split or file size differs. "
+            "What would come of it could not be compared; train on them without --repeat."
+        )
+    record = open_record(run, recipe, preset, overrides or {}, manifest, digest)
+    saved = run / NETWORK
+    if saved.exists() and record["finished"]:
         report(f"{saved} is there already: this run is finished.")
         return saved
 
     keras.utils.set_random_seed(recipe.seed)
-    faces = locate_faces(samples, root, run / "faces_found.csv", settings, every(5, "faces searched in", report))
-    parts = split_by_group(samples, recipe.seed)
-    report(", ".join(f"{part} {sum(s.path in faces for s in rows)}" for part, rows in parts.items()) + " faces")
+    network = start_network(recipe)
+    everyone = [*parts["train"], *parts["validation"]]
+    run.mkdir(parents=True, exist_ok=True)
+    faces = locate_faces(everyone, root, run / "faces_found.csv", settings, every(5, "faces searched in", report))
+    kept = {part: [sample for sample in rows if sample.path in faces] for part, rows in parts.items()}
+    report(", ".join(f"{part} {len(rows)}" for part, rows in kept.items()) + " faces")
+    data = Data(kept["train"], kept["validation"], faces, root, settings)
+    _check_classes(data, report)
+    # Only now, when all that can be refused was not, is the folder this run's.
+    write_json(run / RECORD, record)
 
-    network = _start(recipe)
-    network.compile(
-        optimizer=_make_optimizer(recipe),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
-        metrics=[keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")],
-    )
-    checkpoint = Checkpoint(run)
-    first_epoch = checkpoint.restore(network, recipe.steps)
-    if first_epoch:
-        report(f"goes on after epoch {first_epoch} of {recipe.epochs}")
-    batches = FaceBatches(
-        parts["train"],
-        faces,
-        root,
-        side=recipe.side,
-        batch_size=recipe.batch_size,
-        weights=recipe.source_weights,
-        self_blended=recipe.self_blended,
-        settings=settings,
-        seed=recipe.seed,
-        first_step=first_epoch * recipe.steps,
-        workers=2,
-    )
-    network.fit(
-        batches,
-        steps_per_epoch=recipe.steps,
-        initial_epoch=first_epoch,
-        epochs=recipe.epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            # The checkpoint comes first: it keeps the weights that go on being trained; validation sees
-            # the averaged ones.
-            checkpoint,
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            Validation(*load_crops(parts["validation"], faces, root, recipe.side, settings)),
-            History(run / "history.csv", first_epoch, recipe.epochs, report),
-        ],
-    )
-    draw_curves(run / "history.csv", run / "curves.png")
-    # Saved anew, without the optimiser, whose state takes three times the network's size.
-    keras.Model(network.input, network.output, name=network.name).save(run / "unfinished.keras")
-    (run / "unfinished.keras").replace(saved)
+    crops, validated = load_crops(data.validation, faces, root, recipe.side, settings)
+    fit = _fit_support_vectors if recipe.sampling == "support_vectors" else _fit_network
+    network, findings = fit(network, recipe, data, run, Validation(crops, validated), report)
+    _save(network, saved)
+    card = _make_card(network, recipe, preset, crops, validated, hashlib.sha256(saved.read_bytes()).hexdigest())
+    write_json(run / "card.json", to_json(card))
+    record |= {
+        "finished": now(),
+        "pictures": {part: _count(rows) for part, rows in kept.items()},
+        **findings,
+    }
+    write_json(run / RECORD, to_json(record))
     report(f"saved {saved}")
     return saved
 
 
-def _start(recipe: Recipe) -> keras.Model:
-    """Build the student with the weights that the recipe starts from."""
-    whole = recipe.weights.endswith(".keras")
-    backbone = None if whole or recipe.weights == "none" else recipe.weights
-    network = build_student(recipe.side, recipe.width, backbone, recipe.unfreeze_from)
-    if whole:
-        network.set_weights(keras.models.load_model(recipe.weights, compile=False).get_weights())
-    return network
+def _choose(
+    samples: Sequence[Sample], root: Path, recipe: Recipe, report: Callable[[str], None]
+) -> dict[str, list[Sample]]:
+    """Return the training and validation samples that have a file, cut to the recipe's limit.
+
+    The whole manifest is split before it is cut, so that no limit moves a group from one part to another.
+
+    Raises:
+        ManifestError: no row has a file.
+    """
+    parts = split_by_group(samples, recipe.seed)
+    lost = [sample.path for sample in samples if not (root / sample.path).is_file()]
+    if lost and len(lost) == len(samples):
+        raise ManifestError(f"None of the {len(samples)} rows has a file under {root}, such as {lost[0]}; see --root.")
+    if lost:
+        report(f"{len(lost)} of {len(samples)} rows have no file and are left out, such as {lost[0]}.")
+    absent = set(lost)
+    limits = {"train": recipe.limit, "validation": math.ceil(recipe.limit * FRACTIONS[1] / FRACTIONS[0])}
+    return {
+        part: limit_by_class([sample for sample in parts[part] if sample.path not in absent], limit, recipe.seed)
+        for part, limit in limits.items()
+    }
 
 
-def _make_optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    """AdamW under a warmed-up cosine, with averaged weights."""
-    total = recipe.steps * recipe.epochs
-    warmup = max(1, total // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, total - warmup),
-        alpha=0.01,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=warmup,
+def _check_classes(data: Data, report: Callable[[str], None]) -> None:
+    """Refuse data that nothing can be learnt from; warn of data that it cannot be checked on.
+
+    Raises:
+        ValueError: there is no face at all, or a class is missing.
+    """
+    if not data.train:
+        raise ValueError("no picture to train on shows a face; faces_found.csv tells of each why")
+    for label, name in enumerate(("real", "fake")):
+        if not any(sample.label == label for sample in data.train):
+            raise ValueError(f"no {name} picture with a face to train on: a detector needs both classes")
+    if len({sample.label for sample in data.validation}) < 2:
+        report("The validation part lacks a class: no epoch can be called the best and nothing can be calibrated.")
+
+
+def _fit_network(
+    network: keras.Model,
+    recipe: Recipe,
+    data: Data,
+    run: Path,
+    validation: Validation,
+    report: Callable[[str], None],
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Train by gradient descent; return the network and what the record keeps of it."""
+    rows = fit_phases(network, recipe, data, run, validation, report)
+    if rows:
+        draw_curves(run / "history.csv", run / "curves.png")
+    return network, _sum_up(rows, recipe, data)
+
+
+def _sum_up(rows: list[Row], recipe: Recipe, data: Data) -> dict[str, Any]:
+    """Return what the record keeps of a history."""
+    views = recipe.steps * recipe.batch_size if recipe.sampling == "draws" else len(data.train)
+    seconds = sum(row["seconds"] for row in rows)
+    best = None
+    for number, phase in enumerate(recipe.phases, start=1):
+        if own := rows_of(rows, number):
+            best = int(own[find_best(own, phase.monitor)]["epoch"])
+    counts = [sum(sample.label == label for sample in data.train) for label in (0, 1)]
+    return {
+        "history": rows,
+        "best_epoch": best,
+        # Of training alone, over all calls that it took.
+        "seconds": round(seconds, 1),
+        "images_per_second": round(views * len(rows) / seconds, 1) if seconds else None,
+        "class_weights": None if recipe.sampling == "draws" else [len(data.train) / (2 * count) for count in counts],
+    }
+
+
+def _fit_support_vectors(
+    network: keras.Model,
+    recipe: Recipe,
+    data: Data,
+    run: Path,
+    validation: Validation,
+    report: Callable[[str], None],
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Fit support vectors on a network's features; return the whole as one network, and the grid's results."""
+    from training.support_vectors import fit_support_vectors
+
+    began = time.monotonic()
+    crops, kept = load_crops(data.train, data.faces, data.root, recipe.side, data.settings)
+    machine, results = fit_support_vectors(
+        network,
+        crops,
+        np.array([sample.label for sample in kept]),
+        [sample.group for sample in kept],
+        seed=recipe.seed,
+        report=report,
     )
-    return keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=recipe.ema_momentum
-    )
+    grid = results.pop("grid", [])
+    write_history(run / "history.csv", grid)
+    return machine, {"support_vectors": results, "history": grid, "seconds": round(time.monotonic() - began, 1)}
 
 
-def _claim(run: Path, recipe: Recipe, manifest: Path) -> None:
-    """Write down what this run is, or refuse to go on with another one's folder."""
-    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
-    stated = json.dumps({"recipe": asdict(recipe), "manifest_sha256": digest}, indent=2)
-    record = run / "recipe.json"
-    if record.exists() and record.read_text(encoding="utf-8") != stated:
-        raise RunMismatch(f"{run} holds a run with another recipe or manifest; choose another --out folder.")
-    record.write_text(stated, encoding="utf-8")
+def _save(network: keras.Model, path: Path) -> None:
+    """Save anew, without the optimiser, whose state takes three times the network's size."""
+    with replacing(path) as unfinished:
+        without_optimizer(network).save(unfinished)
+
+
+def _make_card(
+    network: keras.Model, recipe: Recipe, preset: str, crops: np.ndarray, samples: Sequence[Sample], digest: str
+) -> dict[str, Any]:
+    """Say what the network is and how its logits are to be read, as fitted on the validation groups."""
+    labels = np.array([sample.label for sample in samples])
+    logits = predict_logits(network, crops) if len(samples) else np.empty(0, np.float32)
+    card: dict[str, Any] = {
+        "name": preset,
+        "version": f"{now()[:10]}-{digest[:8]}",
+        "preset": preset,
+        "architecture": recipe.architecture,
+        "side": recipe.side,
+        "evidence": any(layer.name == "evidence" for layer in network.layers),
+        "published": PRESETS[preset].published if preset in PRESETS else "",
+        "parameters": network.count_params(),
+    }
+    try:
+        calibration = fit_calibration(labels, logits, [sample.source for sample in samples])
+    except ValueError as error:
+        calibration = UNCALIBRATED
+        card["uncalibrated"] = f"The logits are taken as they are: {error}."
+    card["calibration"] = {name: getattr(calibration, name) for name in Calibration.__dataclass_fields__}
+    figures: dict[str, Any] = {"pictures": len(samples), "auc": auc(labels, logits)}
+    if len(samples):
+        probabilities = np.array([calibration.probability(float(logit)) for logit in logits])
+        figures |= measure(labels, probabilities)
+    card["validation"] = figures
+    return card
+
+
+def _count(samples: Sequence[Sample]) -> dict[str, int]:
+    return {name: sum(sample.label == label for sample in samples) for label, name in enumerate(("real", "fake"))}

@@ -27,6 +27,7 @@ def test_columns_that_are_missing_get_sensible_values(tmp_path: Path) -> None:
         ("path,label\n,real\n", "line 2"),
         ("path,label\na,real\nb\n", "line 3"),
         ("path,label\na,real\na,fake\n", "more than once"),
+        ("path,label,split\na,real,holdout\n", "line 2: a split"),
         (b"path,label\n\xff\xfe,real\n", "cannot be read"),
     ],
 )
@@ -35,6 +36,16 @@ def test_a_bad_manifest_is_refused_with_its_fault(tmp_path: Path, text: str | by
     manifest.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ManifestError, match=says):
         read_manifest(manifest)
+
+
+@pytest.mark.parametrize(
+    ("stated", "split"),
+    [("train", "train"), ("Val", "validation"), ("validation", "validation"), ("test ", "test"), ("", "")],
+)
+def test_a_split_is_read_by_its_usual_names(tmp_path: Path, stated: str, split: str) -> None:
+    manifest = tmp_path / "faces.csv"
+    manifest.write_text(f"path,label,split\na.jpg,real,{stated}\n")
+    assert read_manifest(manifest)[0].split == split
 
 
 def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.manifest import Sample, read_manifest
+from training.manifest import ManifestError, Sample, read_manifest
 from training.splits import PARTS, split_by_group
 
 
@@ -47,6 +47,32 @@ def test_a_group_that_spans_sources_stays_whole() -> None:
     parts = split_by_group(samples)
     groups = [{s.group for s in parts[part]} for part in PARTS]
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
+
+
+def state(*rows: tuple[str, str]) -> list[Sample]:
+    return [Sample(str(place), place % 2, "street", "", group, split) for place, (group, split) in enumerate(rows)]
+
+
+def test_a_split_that_the_manifest_states_is_taken_at_its_word() -> None:
+    samples = state(("ann", "test"), ("bob", "train"), ("ann", "test"), ("cyd", "validation"))
+    parts = split_by_group(samples, seed=3)
+    assert {part: [s.group for s in rows] for part, rows in parts.items()} == {
+        "train": ["bob"],
+        "validation": ["cyd"],
+        "test": ["ann", "ann"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([("ann", "train"), ("bob", "test"), ("ann", "test")], "'ann' lies in two splits, train and test"),
+        ([("ann", "train"), ("bob", "")], "1 of 2 rows state no split, such as 1"),
+    ],
+)
+def test_a_stated_split_that_leaks_or_is_half_stated_is_refused(rows: list[tuple[str, str]], says: str) -> None:
+    with pytest.raises(ManifestError, match=says):
+        split_by_group(state(*rows))
 
 
 def test_the_shared_pairs_are_kept_apart(shared: Path) -> None:
