@@ -2,46 +2,92 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chalicelib.checks import Checker, Scores
+from chalicelib.checks import Scores
 from chalicelib.detector import Detector
-from chalicelib.errors import ModelUnavailable, UnmaskError
+from chalicelib.errors import ModelUnavailable
 from chalicelib.faces import FaceFinder
 from chalicelib.settings import Settings
+from chalicelib.verdicts import Calibration
+from training.files import replacing
 from training.keras_detector import KerasDetector
+from training.levels import gather, name_clips
 from training.manifest import Sample
-from training.metrics import bootstrap_auc, measure
+from training.metrics import bootstrap, measure
+from training.scoring import Progress, find_faces, no_progress, score_faces
 
 FLOAT_STUDENT = Path(__file__).parent / "weights" / "student.keras"
+# What a run folder calls its network, by age.
+NETWORKS = ("network.keras", "student.keras")
+# Pictures whose faces are found before they are scored.
+STRETCH = 64
 
 
-def load_model(name: str, settings: Settings) -> Scores:
-    """Load what `--model` names.
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """Where a model lies.
+
+    Attributes:
+        network: a .keras or a .tflite file.
+        card: what tells its calibration; beside the network, or the served one.
+    """
+
+    network: Path
+    card: Path
+
+    def digest(self) -> str:
+        """Return a hash of both: another calibration gives other probabilities."""
+        digest = hashlib.sha256()
+        for path in (self.network, self.card):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+
+def find_model(name: str, settings: Settings) -> ModelFiles:
+    """Return the files of what `--model` names.
 
     Args:
-        name: "int8" (what is served), "float" (the network that it was made from), or a path to a .keras
-            file or to a folder with `detector.tflite` and `model_card.json`.
+        name: "int8" (what is served), "float" (the network that it was made from), or a path to a .keras file, to a
+            run folder with `network.keras`, or to a models folder with `detector.tflite` and `model_card.json`.
         settings: where the served models lie.
 
     Raises:
         ModelUnavailable: there is no such model.
     """
+    served = settings.models / "model_card.json"
     if name == "int8":
-        return Detector(settings.models, settings.threads)
-    if name == "float":
-        return KerasDetector(FLOAT_STUDENT, settings.models)
-    path = Path(name)
-    if path.suffix == ".keras" and path.is_file():
-        return KerasDetector(path, settings.models)
-    if path.is_dir():
-        return Detector(path, settings.threads)
-    raise ModelUnavailable(f"There is no model {name!r}: give int8, float, a .keras file or a models folder.")
+        return ModelFiles(settings.models / "detector.tflite", served)
+    path = FLOAT_STUDENT if name == "float" else Path(name)
+    networks = [path] if path.suffix == ".keras" else [path / network for network in NETWORKS]
+    for network in networks:
+        if network.is_file():
+            card = network.with_name("card.json")
+            return ModelFiles(network, card if card.is_file() else served)
+    if (path / "detector.tflite").is_file():
+        return ModelFiles(path / "detector.tflite", path / "model_card.json")
+    raise ModelUnavailable(
+        f"There is no model {name!r}: give int8, float, a .keras file, a run folder or a models folder."
+    )
+
+
+def load_model(name: str, settings: Settings) -> Scores:
+    """Load what `--model` names; see `find_model`.
+
+    Raises:
+        ModelUnavailable: there is no such model, or it is damaged.
+    """
+    files = find_model(name, settings)
+    if files.network.suffix == ".keras":
+        return KerasDetector(files.network, settings.models)
+    return Detector(files.network.parent, settings.threads)
 
 
 def score(
@@ -49,72 +95,86 @@ def score(
     root: Path,
     model: Scores,
     settings: Settings,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
+    clips: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Check every picture: decode, find faces, crop, score, calibrate, judge.
 
+    Args:
+        samples: the pictures.
+        root: the folder that their paths start from.
+        model: scores crops.
+        settings: limits, and where the finder's networks lie.
+        progress: called with (pictures done, pictures in all).
+        clips: the clip of each path that is a frame of one; told by the names where it is not given.
+
     Returns:
-        A row a picture: path, label, source, method, group, fake_probability (None where there is no face or
-        the picture cannot be read) and verdict ("unreadable" where it cannot).
+        A row a picture; see `score_faces`.
     """
+    clips = name_clips(samples)[0] if clips is None else clips
     finder = FaceFinder(settings.models, search_side=settings.search_side, threads=settings.threads)
-    checker = Checker(settings, finder, model, None)
-    rows = []
-    for done, sample in enumerate(samples, start=1):
-        row: dict[str, Any] = {
-            "path": sample.path,
-            "label": "fake" if sample.label else "real",
-            "source": sample.source,
-            "method": sample.method,
-            "group": sample.group,
-        }
-        try:
-            check = checker.check_image((root / sample.path).read_bytes())
-            row |= {"fake_probability": check["fake_probability"], "verdict": check["verdict"]}
-        except ModelUnavailable:
-            raise
-        except (OSError, UnmaskError) as error:
-            row |= {"fake_probability": None, "verdict": "unreadable", "error": str(error)}
-        rows.append(row)
-        progress(done, len(samples))
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(samples), STRETCH):
+        stretch = samples[start : start + STRETCH]
+        faces = find_faces(stretch, root, settings, finder=finder)
+        rows += score_faces(stretch, root, faces, model, settings, clips=clips)
+        progress(len(rows), len(samples))
     return rows
 
 
-def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Turn scored pictures into figures, overall, by source and by family of fakes.
+def summarise(rows: Sequence[dict[str, Any]], calibration: Calibration | None = None) -> dict[str, Any]:
+    """Turn scored pictures into figures, overall, by source and by family of fakes, and by clip and group.
 
     A picture without a score is counted in `unscored` and takes no part in the other figures: leaving it out
     aloud is better than guessing for it.
 
+    Args:
+        rows: as `score` returns them.
+        calibration: whose thresholds judge clips and groups; without it their verdicts are not counted.
+
     Returns:
         `overall`; `sources`: each source alone (figures that compare classes are NaN in a source of one
         class); `against_real`: each source of fakes, and each method where a source has several, against all
-        real pictures, and against its own real ones where it has any. Bootstrap intervals of AUC by group.
+        real pictures, and against its own real ones where it has any; `levels`: `clip` and `group`, each with
+        `overall` and `against_real` of units whose pictures' logits are averaged, left out where there is no such
+        unit of several pictures. Bootstrap intervals by group.
     """
+    sources = sorted({row["source"] for row in rows})
+    levels = {}
+    for level in ("clip", "group"):
+        units = gather(rows, level, calibration)
+        if any(unit["pictures"] > 1 for unit in units):
+            levels[level] = {"overall": measure_rows(units), "against_real": compare_families(units)}
+    return {
+        "overall": measure_rows(rows),
+        "sources": {s: measure_rows([row for row in rows if row["source"] == s]) for s in sources},
+        "against_real": compare_families(rows),
+        "levels": levels,
+    }
+
+
+def compare_families(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of each family of fakes against real pictures; see `summarise`."""
     scored = [row for row in rows if row["fake_probability"] is not None]
     against: dict[str, Any] = {}
     reals = [row for row in scored if row["label"] == "real"]
     fakes = [row for row in scored if row["label"] == "fake"]
     for source in sorted({row["source"] for row in fakes}):
         own_fakes = [row for row in fakes if row["source"] == source]
-        against[source] = _figures(reals + own_fakes)
         own_reals = [row for row in reals if row["source"] == source]
-        if not own_reals:
-            continue
-        against[f"{source} against its own real"] = _figures(own_reals + own_fakes)
+        against[source] = measure_rows(reals + own_fakes)
+        if own_reals:
+            against[f"{source} against its own real"] = measure_rows(own_reals + own_fakes)
         methods = sorted({row["method"] for row in own_fakes})
         for method in methods if len(methods) > 1 else ():
             of_method = [row for row in own_fakes if row["method"] == method]
-            against[f"{source}, {method}, against its own real"] = _figures(own_reals + of_method)
-    sources = sorted({row["source"] for row in rows})
-    return {
-        "overall": _figures(rows),
-        "sources": {s: _figures([row for row in rows if row["source"] == s]) for s in sources},
-        "against_real": against,
-    }
+            title = f"{source}, {method or 'unnamed'}" + (", against its own real" if own_reals else "")
+            against[title] = measure_rows((own_reals or reals) + of_method)
+    return against
 
 
-def _figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def measure_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of some pictures, clips or groups, with the intervals and the shares of verdicts."""
     scored = [row for row in rows if row["fake_probability"] is not None]
     figures: dict[str, Any] = {"unscored": len(rows) - len(scored)}
     if not scored:
@@ -122,8 +182,13 @@ def _figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     labels = np.array([row["label"] == "fake" for row in scored], int)
     probabilities = np.array([row["fake_probability"] for row in scored], float)
     figures |= measure(labels, probabilities)
-    figures["auc_interval"] = bootstrap_auc(labels, probabilities, [row["group"] for row in scored])
+    groups = [row["group"] for row in scored]
+    figures["groups"] = len(set(groups))
+    intervals = bootstrap(labels, probabilities, groups)
+    figures |= {f"{name}_interval": interval for name, interval in intervals.items()}
     verdicts = np.array([row["verdict"] for row in scored])
+    if not verdicts.all():
+        return figures
     figures["uncertain"] = float((verdicts == "uncertain").mean())
     for label, name in ((0, "real"), (1, "fake")):
         of_class = verdicts[labels == label]
@@ -135,9 +200,8 @@ def _figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def write_report(rows: Sequence[dict[str, Any]], metrics: dict[str, Any], out: Path) -> None:
     """Write `{"metrics", "scores"}` as JSON, whole or not at all; NaN becomes null."""
-    unfinished = out.with_name(out.name + ".part")
-    unfinished.write_text(json.dumps({"metrics": to_json(metrics), "scores": rows}, indent=1), encoding="utf-8")
-    unfinished.replace(out)
+    with replacing(out) as unfinished:
+        unfinished.write_text(json.dumps({"metrics": to_json(metrics), "scores": rows}, indent=1), encoding="utf-8")
 
 
 def to_json(value: Any) -> Any:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
+from chalicelib.errors import ModelUnavailable
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration
-from training.evaluation import format_table, score, summarise, write_report
+from training.commands.evaluate import evaluate
+from training.evaluation import FLOAT_STUDENT, find_model, format_table, score, summarise, write_report
 from training.manifest import Sample, read_manifest
 
 SETTINGS = Settings()
@@ -102,3 +105,88 @@ def test_one_class_alone_is_summarised_without_a_comparison(rows: list[dict[str,
     assert np.isnan(metrics["overall"]["auc"])
     assert metrics["against_real"] == {}
     assert "–" in format_table(metrics)
+
+
+def test_clips_and_groups_are_judged_as_one_where_there_are_some(rows: list[dict[str, object]]) -> None:
+    # Twenty people, each with one real and one fake picture: no unit has several.
+    assert summarise(rows)["levels"] == {}
+    paired = [{**row, "group": str(index // 4), "clip": str(index // 4)} for index, row in enumerate(rows[:20])]
+    levels = summarise(paired, ByContrast.calibration)["levels"]
+    for level in ("clip", "group"):
+        assert levels[level]["overall"]["pictures"] == 10
+        assert levels[level]["overall"]["auc"] == 1
+        assert "uncertain" in levels[level]["overall"]
+        assert levels[level]["against_real"]["studio"]["pictures"] == 10
+
+
+def test_a_model_is_found_by_name_file_run_folder_or_models_folder(tmp_path: Path) -> None:
+    run, old = tmp_path / "run", tmp_path / "old"
+    for folder, name in ((run, "network.keras"), (old, "student.keras")):
+        folder.mkdir()
+        (folder / name).write_bytes(b"weights")
+    (run / "card.json").write_text("{}")
+    served = SETTINGS.models / "model_card.json"
+    assert find_model("int8", SETTINGS).network == SETTINGS.models / "detector.tflite"
+    assert find_model("float", SETTINGS).network == FLOAT_STUDENT
+    assert find_model(str(run), SETTINGS).card == run / "card.json"
+    assert find_model(str(run / "network.keras"), SETTINGS) == find_model(str(run), SETTINGS)
+    assert find_model(str(old), SETTINGS).card == served
+    assert find_model(str(SETTINGS.models), SETTINGS).card == served
+    with pytest.raises(ModelUnavailable, match="no model 'nothing'"):
+        find_model("nothing", SETTINGS)
+
+
+def test_another_card_is_another_model(tmp_path: Path) -> None:
+    (tmp_path / "network.keras").write_bytes(b"weights")
+    (tmp_path / "card.json").write_text("{}")
+    before = find_model(str(tmp_path), SETTINGS).digest()
+    (tmp_path / "card.json").write_text('{"calibration": {}}')
+    assert find_model(str(tmp_path), SETTINGS).digest() != before
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(evaluate, list(map(str, arguments)))
+
+
+def write_manifest(root: Path, name: str, *rows: str) -> Path:
+    (root / name).write_text("\n".join(["path,label,group", *rows]) + "\n")
+    return root / name
+
+
+def test_the_command_writes_figures_and_scores(root: Path, tmp_path: Path) -> None:
+    answer = run("--faces", root / "faces.csv", "--json", tmp_path / "new" / "out.json")
+    assert answer.exit_code == 0, answer.output
+    told = json.loads((tmp_path / "new" / "out.json").read_text())
+    assert set(told) == {"metrics", "scores"}
+    assert {"path", "label", "source", "fake_probability", "verdict"} <= set(told["scores"][0])
+    assert {"overall", "sources", "against_real", "levels"} == set(told["metrics"])
+    assert "overall" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("rows", "says", "code"),
+    [
+        (["real/00.png,real,a"], "All scored pictures are of one class", 0),
+        (["cat.png,real,a", "broken.jpg,fake,b"], "No face was found in any picture", 0),
+        (["missing.jpg,fake,b"], "No face was found in any picture", 0),
+        ([], "names no picture", 1),
+    ],
+)
+def test_what_cannot_be_measured_is_said(root: Path, rows: list[str], says: str, code: int) -> None:
+    answer = run("--faces", write_manifest(root, "odd.csv", *rows))
+    assert answer.exit_code == code
+    assert says in answer.output
+
+
+def test_a_group_in_two_parts_is_refused(root: Path) -> None:
+    (root / "leak.csv").write_text("path,label,group,split\nreal/00.png,real,a,train\nfake/01.png,fake,a,test\n")
+    answer = run("--faces", root / "leak.csv")
+    assert answer.exit_code == 1
+    assert "'a' lies in two splits" in answer.output
+
+
+def test_a_missing_model_is_refused_before_any_work(root: Path) -> None:
+    answer = run("--faces", root / "faces.csv", "--model", "runs/nothing")
+    assert answer.exit_code == 1
+    assert "There is no model 'runs/nothing'" in answer.output
+    assert "faces searched" not in answer.output

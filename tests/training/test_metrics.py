@@ -5,7 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.metrics import auc, bootstrap_auc, calibration_error, equal_error_rate, measure, tpr_at_fpr
+from training import metrics
+from training.metrics import (
+    WITH_INTERVAL,
+    _measure_weighted,
+    auc,
+    bin_by_mass,
+    bootstrap,
+    bootstrap_auc,
+    calibration_error,
+    count_decisions,
+    equal_error_rate,
+    measure,
+    tpr_at_fpr,
+)
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 SCORES = np.array([0.1, 0.2, 0.3, 0.8, 0.4, 0.6, 0.7, 0.9])
@@ -64,3 +77,39 @@ def test_frames_of_one_clip_are_one_witness() -> None:
     by_clip = bootstrap_auc(labels, scores, [str(i // 30) for i in range(600)])
     by_frame = bootstrap_auc(labels, scores, [str(i) for i in range(600)])
     assert by_clip[1] - by_clip[0] > 2 * (by_frame[1] - by_frame[0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_fast_figures_of_the_bootstrap_are_the_slow_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, 300)
+    # Rounded, so that many scores are equal, some of them across the classes.
+    scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1).round(2)
+    times = rng.integers(0, 3, 300)
+    fast = _measure_weighted(labels, scores, times[None], 0.5)
+    slow = measure(labels.repeat(times), scores.repeat(times))
+    assert {name: values[0] for name, values in fast.items()} == pytest.approx({n: slow[n] for n in WITH_INTERVAL})
+
+
+def test_a_draw_of_one_class_has_an_accuracy_and_nothing_else() -> None:
+    figures = _measure_weighted(LABELS, SCORES, np.array([[1, 1, 1, 1, 0, 0, 0, 0]]), 0.5)
+    assert figures["accuracy"] == [0.75]
+    assert all(np.isnan(figures[name][0]) for name in WITH_INTERVAL if name != "accuracy")
+
+
+def test_intervals_enclose_the_figure_and_do_not_depend_on_how_draws_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1)
+    groups = [str(i // 4) for i in range(200)]
+    whole = bootstrap(labels, scores, groups)
+    figures = measure(labels, scores)
+    assert all(whole[name][0] < figures[name] < whole[name][1] for name in ("auc", "accuracy", "tpr_at_5_fpr"))
+    monkeypatch.setattr(metrics, "MOST_VALUES", 1000)
+    assert bootstrap(labels, scores, groups) == whole
+
+
+def test_decisions_are_counted_and_bins_hold_as_many_pictures_each() -> None:
+    assert count_decisions(LABELS, SCORES) == {"tp": 3, "fp": 1, "fn": 1, "tn": 3}
+    bins = bin_by_mass(LABELS, SCORES, bins=2)
+    assert bins == [(pytest.approx(0.25), 0.25, 4), (pytest.approx(0.75), 0.75, 4)]

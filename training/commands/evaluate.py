@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from functools import partial
 from pathlib import Path
 
 import click
 
-from chalicelib.errors import UnmaskError
-from chalicelib.settings import Settings
 from training.commands.options import FACES, ROOT
+
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @FACES
 @ROOT
-@click.option("--model", default="int8", show_default=True, help="int8, float, a .keras file, or a models folder.")
+@click.option(
+    "--model",
+    default="int8",
+    show_default=True,
+    help="int8, float, a run folder, a .keras file, or a models folder.",
+)
 @click.option(
     "--split",
     type=click.Choice(["all", "train", "validation", "test"]),
@@ -24,13 +31,25 @@ from training.commands.options import FACES, ROOT
     help="Only this part of the CSV, as `unmask train` splits it.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of that split.")
+@click.option("--json", "out", type=NEW_FILE, help="Write figures and every score here.")
+@click.option("--report", "page", type=NEW_FILE, help="Write figures, plots and probes as one HTML page here.")
+@click.option("--degradations", is_flag=True, help="Try degraded pictures too: JPEG, WebP, H.264, smaller.")
 @click.option(
-    "--json",
-    "out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write figures and every score here.",
+    "--sheets",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for a contact sheet of the most confident mistakes.",
 )
-def evaluate(faces: Path, root: Path | None, model: str, split: str, seed: int, out: Path | None) -> None:
+def evaluate(
+    faces: Path,
+    root: Path | None,
+    model: str,
+    split: str,
+    seed: int,
+    out: Path | None,
+    page: Path | None,
+    degradations: bool,
+    sheets: Path | None,
+) -> None:
     """Score labelled pictures and print how good the scores are.
 
     Every file goes the whole path of a user's picture: decode, find faces, crop, score, calibrate. Pictures
@@ -39,26 +58,55 @@ def evaluate(faces: Path, root: Path | None, model: str, split: str, seed: int, 
     \b
     unmask evaluate --faces my/faces.csv
     unmask evaluate --faces my/faces.csv --split test --model float --json build/float.json
+    unmask evaluate --faces my/faces.csv --model runs/mine --degradations --report build/mine.html
     """
-    from training.evaluation import format_table, load_model, score, summarise, write_report
-    from training.manifest import ManifestError, read_manifest
-    from training.progress import every
-    from training.splits import split_by_group
+    from chalicelib.errors import UnmaskError
+    from chalicelib.settings import Settings
+    from training.bench import Bench, BenchError
+    from training.comparison import check_comparable, examine, time_models
+    from training.evaluation import find_model, format_table, write_report
+    from training.files import WriteFailed
+    from training.manifest import ManifestError
+    from training.reporting.content import assemble
+    from training.reporting.pages import write_page
+    from training.reporting.sheets import draw_sheets
 
-    settings = Settings.from_environment()
     say = partial(click.echo, err=True)
+    settings = Settings.from_environment()
     try:
-        samples = read_manifest(faces)
-        if split != "all":
-            samples = split_by_group(samples, seed)[split]
-        if not samples:
-            raise click.ClickException(f"{faces} names no picture.")
-        rows = score(samples, root or faces.parent, load_model(model, settings), settings, every(5, "checked", say))
-    except (ManifestError, UnmaskError) as error:
+        find_model(model, settings)
+        bench = Bench.open(faces, root or faces.parent, settings, part=split, seed=seed, report=say)
+        if page is not None:
+            check_comparable(bench)
+        missing, harms = bench.find_harms() if degradations else ({}, [])
+        entry = examine(bench, _name(model), model, harms=harms, covered=page is not None)
+        metrics = {**entry["metrics"], **({"degradations": entry["grid"]} if harms else {})}
+        click.echo(format_table(metrics))
+        _warn(metrics["overall"], say)
+        if out is not None:
+            write_report(entry["rows"], metrics, out)
+            say(f"wrote {out}")
+        for sheet in draw_sheets(bench, [entry], sheets).values() if sheets is not None else ():
+            say(f"wrote {sheet}")
+        if page is not None:
+            time_models(bench, [entry])
+            write_page(assemble(bench, [entry], probes=bench.probe(), missing_harms=missing), [entry], page)
+            say(f"wrote {page}")
+    except (BenchError, ManifestError, WriteFailed, UnmaskError) as error:
         raise click.ClickException(str(error)) from error
-    metrics = summarise(rows)
-    click.echo(format_table(metrics))
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_report(rows, metrics, out)
-        click.echo(f"wrote {out}", err=True)
+    except KeyboardInterrupt:
+        click.echo("Stopped before the end; nothing more was written.", err=True)
+        sys.exit(130)
+
+
+def _name(model: str) -> str:
+    """Return what a model is called in a report: the last part of its path."""
+    return re.sub(r"[^\w .+-]", "_", Path(model).resolve().stem)
+
+
+def _warn(overall: dict[str, float], say: partial[None]) -> None:
+    """Say aloud why figures are missing."""
+    if "pictures" not in overall:
+        say("No face was found in any picture, so there is nothing to measure.")
+    elif overall["recall"] != overall["recall"] or overall["specificity"] != overall["specificity"]:
+        say("All scored pictures are of one class; figures that compare real with fake are left empty.")

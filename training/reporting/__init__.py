@@ -1,1 +1,1 @@
-"""Figures, plots and pages that tell how good a model is."""
+"""Reports: figures and plots as one page that a stranger can read."""

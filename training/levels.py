@@ -1,0 +1,105 @@
+"""From pictures to clips and groups: the frames of one clip are one witness, and are judged as one."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from chalicelib.verdicts import Calibration
+from training.manifest import Sample
+
+# A frame's file is named after its clip: `035_036_07.jpg` is a frame of `035_036`.
+_FRAME = re.compile(r"(.+)_\d{2,}")
+# What is said of where the clips come from.
+BY_COLUMN = "the column `clip` of the manifest"
+BY_NAME = "file names: NAME_01, NAME_02 … of one folder, label and group are frames of the clip NAME"
+# Log-odds of a probability that was rounded to 0 or 1 are cut off here.
+LEAST = 1e-4
+
+
+def name_clips(samples: Sequence[Sample], manifest: Path | None = None) -> tuple[dict[str, str], str]:
+    """Tell which clip each picture is a frame of.
+
+    The manifest's column `clip` decides where there is one. Otherwise the names do: `NAME_01`, `NAME_02` … of one
+    folder, label and group are frames of one clip; a name that stands alone is a photo.
+
+    Args:
+        samples: the pictures.
+        manifest: the CSV that they come from.
+
+    Returns:
+        The clip of each path, those that are frames of none left out; and the rule in words.
+    """
+    if manifest is not None and (named := _read_column(manifest)) is not None:
+        return {sample.path: named[sample.path] for sample in samples if named.get(sample.path)}, BY_COLUMN
+    frames: dict[str, tuple[str, int, str]] = {}
+    for sample in samples:
+        path = PurePosixPath(sample.path)
+        if match := _FRAME.fullmatch(path.stem):
+            frames[sample.path] = (str(path.parent / match[1]), sample.label, sample.group)
+    together = Counter(frames.values())
+    return {path: clip[0] for path, clip in frames.items() if together[clip] > 1}, BY_NAME
+
+
+def _read_column(manifest: Path) -> dict[str, str] | None:
+    with manifest.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if "clip" not in (reader.fieldnames or ()):
+            return None
+        return {(row["path"] or "").strip(): (row["clip"] or "").strip() for row in reader}
+
+
+def log_odds(row: Mapping[str, Any]) -> float:
+    """Return the calibrated log-odds of a scored row; of older rows, what their rounded probability tells."""
+    if "log_odds" in row:
+        return float(row["log_odds"])
+    probability = min(max(float(row["fake_probability"]), LEAST), 1 - LEAST)
+    return float(np.log(probability / (1 - probability)))
+
+
+def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    """Judge clips or groups by the mean of their pictures' logits.
+
+    A unit never holds two labels, sources or methods: the original clips of an identity pair and each manipulation of
+    it are a unit each.
+
+    Args:
+        rows: of pictures, as `score` returns them.
+        level: "clip" or "group"; pictures that belong to none take no part.
+        calibration: whose thresholds give the verdict; without it there is none.
+
+    Returns:
+        A row a unit, of the same shape as a picture's; `pictures` counts those that were scored.
+    """
+    units: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row.get(level):
+            units[row["source"], row["label"], row["method"], row[level]].append(row)
+    return [_judge(name, members, calibration) for (*_, name), members in sorted(units.items())]
+
+
+def _judge(name: str, members: Sequence[dict[str, Any]], calibration: Calibration | None) -> dict[str, Any]:
+    scored = [row for row in members if row["fake_probability"] is not None]
+    same = {key: members[0][key] for key in ("label", "source", "method", "group")}
+    unit: dict[str, Any] = {"path": name, **same, "pictures": len(scored), "fake_probability": None, "verdict": ""}
+    if not scored:
+        return unit
+    odds = fmean(map(log_odds, scored))
+    probability = round(float(1 / (1 + np.exp(-odds))), 4)
+    unit |= {"log_odds": odds, "fake_probability": probability}
+    if calibration is not None:
+        unit["verdict"] = (
+            "likely_fake"
+            if probability > calibration.fake_above
+            else "likely_real"
+            if probability < calibration.real_below
+            else "uncertain"
+        )
+    return unit
