@@ -19,7 +19,7 @@ def convert() -> None:
 
     \b
     unmask convert faces                                   P-Net, R-Net and O-Net of the mtcnn package
-    unmask convert detector --network runs/mine/student.keras --faces my/faces.csv
+    unmask convert detector --network runs/mine/network.keras --faces my/faces.csv
     """
 
 

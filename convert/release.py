@@ -25,6 +25,7 @@ from training.calibration import fit_calibration
 from training.evaluation import format_table, score, summarise, to_json
 from training.faces import LocatedFace, locate_faces
 from training.manifest import Sample, count_by_source, read_manifest
+from training.networks.loading import load_network
 from training.progress import every
 from training.splits import split_by_group
 
@@ -105,7 +106,7 @@ def release(
         samples, root, network.parent / "faces_found.csv", settings, every(5, "faces searched in", report)
     )
     parts = split_by_group(samples, seed)
-    student = keras.models.load_model(network, compile=False)
+    student = load_network(network)
     side = int(student.input.shape[1])
 
     out.mkdir(parents=True, exist_ok=True)
