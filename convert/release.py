@@ -14,14 +14,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from chalicelib.detector import Detector, normalise
+from chalicelib.detector import Detector
 from chalicelib.images import decode
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration
 from convert.quantisation import GateError, compare_kernels, measure_loss, quantise
 from training.augmentation import augment
-from training.batches import load_crops
 from training.calibration import fit_calibration
+from training.crops import load_crops, predict_logits
 from training.evaluation import format_table, score, summarise, to_json
 from training.faces import LocatedFace, locate_faces
 from training.manifest import Sample, count_by_source, read_manifest
@@ -168,7 +168,7 @@ def _quantise_within_gate(
     report: Callable[[str], None],
 ) -> dict[str, Any]:
     """Write the most quantised detector.tflite that passes the gate; return its part of the card."""
-    float_logits = _score_float(student, validation.views)
+    float_logits = predict_logits(student, validation.views)
     for operators in FLOAT_OPERATORS:
         model = quantise(student, ranges, operators)
         (staging / "detector.tflite").write_bytes(model)
@@ -228,13 +228,6 @@ def _two_views(
         pixels = decode((root / sample.path).read_bytes(), settings).pixels
         degraded[index] = augment(pixels, faces[sample.path].box, side, np.random.default_rng((seed, index)))
     return served, degraded
-
-
-def _score_float(network: keras.Model, crops: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    batches = (crops[start : start + batch_size] for start in range(0, len(crops), batch_size))
-    return np.concatenate(
-        [keras.ops.convert_to_numpy(network(normalise(batch), training=False))[:, 0] for batch in batches]
-    )
 
 
 def _describe(

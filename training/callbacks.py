@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.batches import predict_logits
+from training.crops import predict_logits
 from training.files import replacing
 from training.manifest import Sample
 from training.metrics import auc

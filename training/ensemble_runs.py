@@ -13,8 +13,8 @@ import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.settings import Settings
-from training.batches import load_crops, predict_logits
 from training.calibration import fit_calibration
+from training.crops import load_crops, predict_logits
 from training.ensembles import Weighing, find_weights, join, score_apart
 from training.evaluation import to_json
 from training.faces import locate_faces

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from chalicelib.settings import Settings
-from training.batches import FaceBatches, PassBatches
+from training.batches import FaceBatches
 from training.callbacks import (
     Checkpoint,
     History,
@@ -27,6 +27,7 @@ from training.faces import LocatedFace
 from training.manifest import Sample
 from training.networks.catalogue import build, train_from
 from training.networks.student import build_student
+from training.passes import PassBatches
 from training.recipe import Phase, Recipe
 
 # Threads that prepare batches.
@@ -125,7 +126,6 @@ def _fit(
             epochs=phase.epochs,
             shuffle=False,
             verbose=0,
-            class_weight=batches.weigh_classes() if isinstance(batches, PassBatches) else None,
             callbacks=[
                 Reseed(recipe.seed, number),
                 checkpoint,

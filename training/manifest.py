@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ class Sample:
         method: how the fake was made, "" for real or unknown.
         group: pictures of one group (a person, a pair, a video) never lie on both sides of a split.
         split: "train", "validation" or "test" where the manifest says so, "" where it leaves it to us.
+        weight: how much it counts in a training, beside others of its class.
     """
 
     path: str
@@ -42,16 +44,18 @@ class Sample:
     method: str
     group: str
     split: str = ""
+    weight: float = 1.0
 
 
 def read_manifest(manifest: Path) -> list[Sample]:
-    """Read a faces CSV with the columns `path` and `label`, and optionally `source`, `method`, `group`, `split`.
+    """Read a faces CSV with the columns `path` and `label`, and optionally `source`, `method`, `group`, `split`,
+    `weight`.
 
     An empty `source` becomes the picture's top folder; an empty `group` makes the picture its own group.
 
     Raises:
-        ManifestError: the file is missing, has no such columns, an unknown label or split, or a path
-            twice.
+        ManifestError: the file is missing, has no such columns, an unknown label or split, a weight that is no
+            positive number, or a path twice.
     """
     try:
         with manifest.open(newline="", encoding="utf-8") as file:
@@ -89,7 +93,18 @@ def _parse(row: dict[str, str | None], manifest: Path, line: int) -> Sample:
         method=(row.get("method") or "").strip(),
         group=(row.get("group") or "").strip() or path,
         split=SPLITS[split],
+        weight=_parse_weight((row.get("weight") or "").strip(), manifest, line),
     )
+
+
+def _parse_weight(text: str, manifest: Path, line: int) -> float:
+    try:
+        weight = float(text or 1)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise ManifestError(f"{manifest}, line {line}: a weight is a number above 0, or left empty. Received: {text!r}")
+    return weight
 
 
 def count_by_source(samples: Sequence[Sample]) -> dict[tuple[str, int], int]:

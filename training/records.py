@@ -27,7 +27,7 @@ class RunMismatch(ValueError):
 
 
 def hash_data(samples: Sequence[Sample], root: Path) -> str:
-    """Return the SHA-256 of what a training is told: path, label, group, source, split and size of each picture.
+    """Return the SHA-256 of what a training is told: all that it reads, and the size of each picture.
 
     Sizes stand for contents, which would take minutes to read; times of change are left out, since a copy of the
     same data has others. A missing file counts as of size −1.
@@ -36,7 +36,7 @@ def hash_data(samples: Sequence[Sample], root: Path) -> str:
     for sample in sorted(samples, key=lambda s: s.path):
         path = root / sample.path
         size = path.stat().st_size if path.is_file() else -1
-        row = [sample.path, sample.label, sample.group, sample.source, sample.split, size]
+        row = [sample.path, sample.label, sample.group, sample.source, sample.split, sample.weight, size]
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration
-from training.batches import load_crops, predict_logits
 from training.calibration import fit_calibration
 from training.callbacks import Row, Validation, find_best, rows_of, without_optimizer, write_history
+from training.crops import load_crops, predict_logits
 from training.curves import draw_curves
 from training.evaluation import to_json
-from training.faces import locate_faces
+from training.faces import adopt_faces, locate_faces
 from training.files import replacing
 from training.fitting import Data, fit_phases, start_network
 from training.manifest import ManifestError, Sample, read_manifest
@@ -90,6 +90,7 @@ def train(
     network = start_network(recipe)
     everyone = [*parts["train"], *parts["validation"]]
     run.mkdir(parents=True, exist_ok=True)
+    adopt_faces(manifest, root, run / "faces_found.csv")
     faces = locate_faces(everyone, root, run / "faces_found.csv", settings, every(5, "faces searched in", report))
     kept = {part: [sample for sample in rows if sample.path in faces] for part, rows in parts.items()}
     report(", ".join(f"{part} {len(rows)}" for part, rows in kept.items()) + " faces")
@@ -176,14 +177,14 @@ def _sum_up(rows: list[Row], recipe: Recipe, data: Data) -> dict[str, Any]:
     for number, phase in enumerate(recipe.phases, start=1):
         if own := rows_of(rows, number):
             best = int(own[find_best(own, phase.monitor)]["epoch"])
-    counts = [sum(sample.label == label for sample in data.train) for label in (0, 1)]
+    masses = [sum(sample.weight for sample in data.train if sample.label == label) for label in (0, 1)]
     return {
         "history": rows,
         "best_epoch": best,
         # Of training alone, over all calls that it took.
         "seconds": round(seconds, 1),
         "images_per_second": round(views * len(rows) / seconds, 1) if seconds else None,
-        "class_weights": None if recipe.sampling == "draws" else [len(data.train) / (2 * count) for count in counts],
+        "class_weights": None if recipe.sampling == "draws" else [len(data.train) / (2 * mass) for mass in masses],
     }
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from chalicelib.detector import normalise
 from chalicelib.faces import crop_face
 from chalicelib.images import decode
 from chalicelib.settings import Settings
-from training.batches import FaceBatches, PassBatches, load_crops
+from training.batches import FaceBatches
+from training.crops import load_crops
 from training.faces import LocatedFace, locate_faces
 from training.manifest import Sample, read_manifest
 
@@ -68,6 +68,16 @@ def test_a_weight_draws_a_source_more_often(collection: Path, faces: dict[str, L
         assert drawn["studio"] == pytest.approx(share)
 
 
+def test_a_picture_is_drawn_as_often_as_its_own_weight_says(collection: Path, faces: dict[str, LocatedFace]) -> None:
+    samples = read_manifest(collection / "faces.csv")
+    place = next(i for i, sample in enumerate(samples) if sample.label)
+    heavy = [replace(sample, weight=3.0 if i == place else 1.0) for i, sample in enumerate(samples)]
+    odds = make(collection, faces, heavy)._classes[1][1]
+    own = [odds[i] for i, sample in enumerate(s for s in samples if s.label) if sample.source == samples[place].source]
+    assert own[0] == pytest.approx(3 * own[1])
+    assert odds.sum() == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [({"batch_size": 7}, "even"), ({"weights": {"stduio": 2.0}}, "stduio"), ({"keep": 0}, "no fake picture")],
@@ -91,72 +101,7 @@ def test_validation_crops_are_those_that_serving_makes(collection: Path, faces: 
         assert np.array_equal(crop, crop_face(pixels, faces[sample.path].box, 160))
 
 
-def make_passes(
-    collection: Path, faces: dict[str, LocatedFace], samples: list[Sample] | None = None, **changes: object
-) -> PassBatches:
-    options = {"side": 32, "batch_size": 12, "augmentation": "geometry", "settings": SETTINGS, "seed": 0, **changes}
-    return PassBatches(samples or read_manifest(collection / "faces.csv"), faces, collection, **options)  # type: ignore[arg-type]
-
-
-def test_a_pass_shows_every_picture_once_as_serving_would_crop_it(
-    collection: Path, faces: dict[str, LocatedFace]
-) -> None:
-    samples = read_manifest(collection / "faces.csv")
-    batches = make_passes(collection, faces, augmentation="none")
-    assert batches.steps == 4
-    for epoch in range(2):
-        parts = [batches[epoch * 4 + place] for place in range(4)]
-        assert [len(labels) for _, labels in parts] == [10, 10, 10, 10]
-        seen = {
-            (view.tobytes(), float(label))
-            for views, labels in parts
-            for view, label in zip(views, labels[:, 0], strict=True)
-        }
-        crops, kept = load_crops(samples, faces, collection, 32, SETTINGS)
-        assert seen == {(normalise(crop).tobytes(), float(s.label)) for crop, s in zip(crops, kept, strict=True)}
-
-
-@pytest.mark.parametrize("augmentation", ["none", "flip", "geometry"])
-@pytest.mark.parametrize("budget", [0, 20_000, 2**30])
-def test_a_pass_is_the_same_whoever_makes_it_and_whatever_is_held(
-    collection: Path, faces: dict[str, LocatedFace], augmentation: str, budget: int
-) -> None:
-    whole = make_passes(collection, faces, augmentation=augmentation)
-    resumed = make_passes(collection, faces, augmentation=augmentation, first_epoch=2, budget=budget)
-    with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(resumed.__getitem__, [3, 2, 1, 0, 1, 2]))
-    for place, (views, labels) in zip([3, 2, 1, 0, 1, 2], made, strict=True):
-        assert np.array_equal(views, whole[8 + place][0])
-        assert np.array_equal(labels, whole[8 + place][1])
-    assert not np.array_equal(whole[0][1], whole[4][1])
-
-
 def test_a_draw_is_the_same_whatever_is_held(collection: Path, faces: dict[str, LocatedFace]) -> None:
     held, read = make(collection, faces), make(collection, faces, budget=0)
     for step in (0, 1, 0):
         assert np.array_equal(held[step][0], read[step][0])
-
-
-def test_a_class_that_is_rarer_weighs_more(collection: Path, faces: dict[str, LocatedFace]) -> None:
-    samples = read_manifest(collection / "faces.csv")
-    fewer = [sample for index, sample in enumerate(samples) if sample.label == 0 or index < 10]
-    assert make_passes(collection, faces, fewer).weigh_classes() == {0: 25 / 40, 1: 25 / 10}
-
-
-def test_a_pass_needs_both_classes(collection: Path, faces: dict[str, LocatedFace]) -> None:
-    with pytest.raises(ValueError, match="no fake picture"):
-        make_passes(collection, faces, [s for s in read_manifest(collection / "faces.csv") if not s.label])
-
-
-def test_a_picture_that_is_gone_is_named(collection: Path, faces: dict[str, LocatedFace], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"(real|fake)/\d\d\.png had a face and cannot be read"):
-        PassBatches(
-            read_manifest(collection / "faces.csv"),
-            faces,
-            tmp_path,
-            side=32,
-            batch_size=4,
-            augmentation="none",
-            settings=SETTINGS,
-            seed=0,
-        )[0]

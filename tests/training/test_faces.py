@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.settings import Settings
 from training import faces
-from training.faces import locate_faces
+from training.faces import adopt_faces, locate_faces
 from training.manifest import Sample, read_manifest
 
 SETTINGS = Settings()
@@ -31,6 +31,19 @@ def root(collection: Path, cat: np.ndarray, tmp_path: Path) -> Path:
 def samples_in(root: Path) -> list[Sample]:
     paths = [p.relative_to(root).as_posix() for p in sorted(root.rglob("*.*")) if p.suffix in (".png", ".jpg")]
     return [Sample(path, 0, "street", "", path) for path in [*paths, "missing.jpg"]]
+
+
+def test_what_the_maker_of_a_data_set_found_is_taken_over_once(tmp_path: Path) -> None:
+    manifest, run = tmp_path / "data" / "faces.csv", tmp_path / "run"
+    manifest.parent.mkdir()
+    run.mkdir()
+    manifest.with_name("faces_found.csv").write_text("a.jpg,no face found\n")
+    adopt_faces(manifest, tmp_path, run / "faces_found.csv")
+    assert not (run / "faces_found.csv").exists()
+    adopt_faces(manifest, manifest.parent, run / "faces_found.csv")
+    (run / "faces_found.csv").write_text("a.jpg,no face found\nb.jpg,no face found\n")
+    adopt_faces(manifest, manifest.parent, run / "faces_found.csv")
+    assert (run / "faces_found.csv").read_text().count("\n") == 2
 
 
 def test_faces_are_found_and_the_rest_is_listed_with_its_reason(root: Path) -> None:

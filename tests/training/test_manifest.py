@@ -28,6 +28,9 @@ def test_columns_that_are_missing_get_sensible_values(tmp_path: Path) -> None:
         ("path,label\na,real\nb\n", "line 3"),
         ("path,label\na,real\na,fake\n", "more than once"),
         ("path,label,split\na,real,holdout\n", "line 2: a split"),
+        ("path,label,weight\na,real,0\n", "line 2: a weight"),
+        ("path,label,weight\na,real,nan\n", "line 2: a weight"),
+        ("path,label,weight\na,real,heavy\n", "line 2: a weight"),
         (b"path,label\n\xff\xfe,real\n", "cannot be read"),
     ],
 )
@@ -46,6 +49,12 @@ def test_a_split_is_read_by_its_usual_names(tmp_path: Path, stated: str, split: 
     manifest = tmp_path / "faces.csv"
     manifest.write_text(f"path,label,split\na.jpg,real,{stated}\n")
     assert read_manifest(manifest)[0].split == split
+
+
+def test_a_weight_is_read_and_is_1_where_none_is_stated(tmp_path: Path) -> None:
+    manifest = tmp_path / "faces.csv"
+    manifest.write_text("path,label,weight\na.jpg,real,2.5\nb.jpg,real,\n")
+    assert [sample.weight for sample in read_manifest(manifest)] == [2.5, 1]
 
 
 def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:

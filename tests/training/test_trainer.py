@@ -15,13 +15,14 @@ import pytest
 
 from chalicelib.settings import Settings
 from training import fitting, presets, trainer
-from training.batches import PassBatches, open_picture
 from training.callbacks import Checkpoint, History, find_best, is_over, read_history
+from training.crops import open_picture
 from training.faces import locate_faces
 from training.files import WriteFailed
 from training.fitting import make_optimizer
 from training.manifest import ManifestError, read_manifest
 from training.memory import Memory
+from training.passes import PassBatches
 from training.recipe import Phase, Recipe
 from training.records import RunMismatch
 from training.trainer import NETWORK, UNCALIBRATED, train
@@ -278,7 +279,7 @@ def test_a_picture_that_breaks_while_it_is_trained_on_is_named(
     """In the second epoch, when it is worker threads that read."""
     first = PassBatches.__getitem__
 
-    def break_later(self: PassBatches, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def break_later(self: PassBatches, step: int) -> tuple[np.ndarray, ...]:
         if step == self.steps:
             self.pictures = Memory(lambda index: open_picture(tmp_path, self._samples[index], Settings()), 0)
         return first(self, step)
