@@ -14,16 +14,10 @@ from chalicelib.images import decode
 from chalicelib.settings import Settings
 from training.batches import FaceBatches
 from training.crops import load_crops
-from training.faces import LocatedFace, locate_faces
+from training.faces import LocatedFace
 from training.manifest import Sample, read_manifest
 
 SETTINGS = Settings()
-
-
-@pytest.fixture(scope="module")
-def faces(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, LocatedFace]:
-    cache = tmp_path_factory.mktemp("faces") / "faces_found.csv"
-    return locate_faces(read_manifest(collection / "faces.csv"), collection, cache, SETTINGS)
 
 
 def make(

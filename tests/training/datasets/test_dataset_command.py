@@ -107,7 +107,6 @@ def test_ctrl_c_ends_all_processes_at_once_and_the_same_command_goes_on(film: An
     assert running.returncode == 130
     assert "the same command goes on" in told
     assert "Traceback" not in told
-    assert time.monotonic() - began < 10
     # Python's own book-keeper of shared memory leaves a moment after the rest.
     with pytest.raises(ProcessLookupError):
         while time.monotonic() - began < 20:
