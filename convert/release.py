@@ -24,6 +24,7 @@ from training.calibration import fit_calibration
 from training.crops import load_crops, predict_logits
 from training.evaluation import format_table, score, summarise, to_json
 from training.faces import LocatedFace, locate_faces
+from training.files import hash_file
 from training.manifest import Sample, count_by_source, read_manifest
 from training.networks.loading import load_network
 from training.progress import every
@@ -235,7 +236,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Say what data made the model: faces by part and source, and the manifest's hash."""
     return {
-        "manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "manifest_sha256": hash_file(manifest),
         "faces": {
             part: {
                 f"{source}/{('real', 'fake')[label]}": count

@@ -17,10 +17,10 @@ from training.calibration import fit_calibration
 from training.crops import load_crops, predict_logits
 from training.ensembles import Weighing, find_weights, join, score_apart
 from training.evaluation import to_json
-from training.faces import locate_faces
-from training.files import replacing
+from training.faces import FOUND, begin_cache, locate_faces
+from training.files import hash_file, replacing
 from training.manifest import Sample, read_manifest
-from training.members import FACES, NETWORK, agree_on_split, borrow_faces, find_member, hash_file
+from training.members import NETWORK, agree_on_split, find_member
 from training.metrics import auc, measure
 from training.networks.loading import load_network
 from training.progress import every
@@ -93,8 +93,8 @@ def build_ensemble(
     }
     _claim(run, record)
     networks = [load_network(member.path) for member in members]
-    borrow_faces(run / FACES, members)
-    faces = locate_faces(samples, root, run / FACES, settings, every(5, "faces searched in", report))
+    begin_cache(run / FOUND, *(member.path.with_name(FOUND) for member in members))
+    faces = locate_faces(samples, root, run / FOUND, settings, every(5, "faces searched in", report))
     apart = score_apart(networks)
     crops, kept = load_crops(samples, faces, root, int(apart.input_shape[1]), settings)
     labels = np.array([sample.label for sample in kept], int)

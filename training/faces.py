@@ -17,6 +17,8 @@ from training.manifest import Sample
 
 # Below this a second, smaller "face" is more often a pattern than a face.
 CONFIDENCE = 0.95
+# What a run or a data set calls its list of faces.
+FOUND = "faces_found.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,22 @@ class LocatedFace:
 
 
 def adopt_faces(manifest: Path, root: Path, cache: Path) -> None:
-    """Begin a new cache with the `faces_found.csv` that the maker of a data set left beside its manifest.
+    """Begin a new cache with the list of faces that the maker of a data set left beside its manifest.
 
     Does nothing where there is none, where the cache has begun, or where the paths start from another folder.
     """
-    found = manifest.with_name(cache.name)
-    if found.is_file() and not cache.exists() and root.resolve() == manifest.parent.resolve():
-        shutil.copyfile(found, cache)
+    if root.resolve() == manifest.parent.resolve():
+        begin_cache(cache, manifest.with_name(FOUND))
+
+
+def begin_cache(cache: Path, *found: Path) -> None:
+    """Begin a cache with the first of these lists that is there: what a data set or another run has found already.
+
+    Does nothing where there is none, or where the cache has begun. Its paths must start from the same folder.
+    """
+    known = next((path for path in found if path.is_file()), None)
+    if known is not None and not cache.exists():
+        shutil.copyfile(known, cache)
 
 
 def locate_faces(

@@ -26,6 +26,7 @@ from training.callbacks import (
 from training.faces import LocatedFace
 from training.manifest import Sample
 from training.networks.catalogue import build, train_from
+from training.networks.loading import load_network
 from training.networks.student import build_student
 from training.passes import PassBatches
 from training.recipe import Phase, Recipe
@@ -55,7 +56,7 @@ def start_network(recipe: Recipe) -> keras.Model:
         return build_student(recipe.side, recipe.width, None if recipe.weights == "none" else recipe.weights, 0)
     if recipe.architecture == "student" and recipe.width != 1:
         network = build_student(recipe.side, recipe.width, None, 0)
-        network.set_weights(keras.models.load_model(recipe.weights, compile=False).get_weights())
+        network.set_weights(load_network(Path(recipe.weights)).get_weights())
         return network
     return build(recipe.architecture, side=recipe.side, weights=recipe.weights)
 

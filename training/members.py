@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.files import hash_file
 from training.records import RECORD
 
 NETWORK = "network.keras"
-FACES = "faces_found.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +76,3 @@ def agree_on_split(members: Sequence[Member], manifest: Path, seed: int | None, 
                 "and weights found on those would flatter it. Join members of one seed."
             )
     return seed
-
-
-def borrow_faces(cache: Path, members: Sequence[Member]) -> None:
-    """Begin a list of faces with those that a member's training has found."""
-    found = [member.path.parent / FACES for member in members]
-    known = next((path for path in found if path.is_file()), None)
-    if known is not None and not (cache).exists():
-        shutil.copy(known, cache)
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from training.files import replacing
+from training.files import hash_file, replacing
 from training.manifest import Sample
 from training.recipe import Recipe
 
@@ -61,13 +61,14 @@ def open_record(
     Raises:
         RunMismatch: the folder holds a run of another recipe, manifest or other pictures.
     """
+    weights = Path(recipe.weights)
     record: dict[str, Any] = {
         "preset": preset,
         "overrides": dict(overrides),
         "config": recipe.to_dict(),
-        "manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        "manifest_sha256": hash_file(manifest),
         "data_sha256": data_sha256,
-        "weights_sha256": _hash_file(Path(recipe.weights)),
+        "weights_sha256": hash_file(weights) if weights.is_file() else None,
         "seed": recipe.seed,
         "versions": list_versions(),
         "started": now(),
@@ -114,7 +115,3 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def now() -> str:
     """Return the time, UTC, RFC 3339 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _hash_file(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +18,8 @@ from training.callbacks import Row, Validation, find_best, rows_of, without_opti
 from training.crops import load_crops, predict_logits
 from training.curves import draw_curves
 from training.evaluation import to_json
-from training.faces import adopt_faces, locate_faces
-from training.files import replacing
+from training.faces import FOUND, adopt_faces, locate_faces
+from training.files import hash_file, replacing
 from training.fitting import Data, fit_phases, start_network
 from training.manifest import ManifestError, Sample, read_manifest
 from training.metrics import auc, measure
@@ -90,8 +89,8 @@ def train(
     network = start_network(recipe)
     everyone = [*parts["train"], *parts["validation"]]
     run.mkdir(parents=True, exist_ok=True)
-    adopt_faces(manifest, root, run / "faces_found.csv")
-    faces = locate_faces(everyone, root, run / "faces_found.csv", settings, every(5, "faces searched in", report))
+    adopt_faces(manifest, root, run / FOUND)
+    faces = locate_faces(everyone, root, run / FOUND, settings, every(5, "faces searched in", report))
     kept = {part: [sample for sample in rows if sample.path in faces] for part, rows in parts.items()}
     report(", ".join(f"{part} {len(rows)}" for part, rows in kept.items()) + " faces")
     data = Data(kept["train"], kept["validation"], faces, root, settings)
@@ -103,7 +102,7 @@ def train(
     fit = _fit_support_vectors if recipe.sampling == "support_vectors" else _fit_network
     network, findings = fit(network, recipe, data, run, Validation(crops, validated), report)
     _save(network, saved)
-    card = _make_card(network, recipe, preset, crops, validated, hashlib.sha256(saved.read_bytes()).hexdigest())
+    card = _make_card(network, recipe, preset, crops, validated, hash_file(saved))
     write_json(run / "card.json", to_json(card))
     record |= {
         "finished": now(),

@@ -45,6 +45,7 @@ def forgeries(
     unmask forgeries --faces my/faces.csv
     unmask forgeries --faces my/faces.csv --located runs/mine/faces_found.csv --kind swapped --out swaps.png
     """
+    from training.files import replacing
     from training.forgeries.gallery import GalleryError, draw_forgeries
     from training.forgeries.sheet import draw_sheet
     from training.manifest import ManifestError, read_manifest
@@ -63,10 +64,8 @@ def forgeries(
             progress=every(5, "looked for a face in", say),
         )
         sheet = draw_sheet(made, f"{len(made)} forgeries, kind {kind}, seed {seed}, from {faces.name}")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = out.with_name(out.name + ".part")
-        sheet.save(part, "PNG")
-        part.replace(out)
+        with replacing(out) as unfinished:
+            sheet.save(unfinished, "PNG")
     except (GalleryError, ManifestError, UnmaskError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

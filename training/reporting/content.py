@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from training.bench import CLEAN, Bench
 from training.degradations import degradations
 from training.evaluation import to_json
+from training.files import hash_file
 from training.metrics import DECISION
 from training.reporting.summary import is_number
 
@@ -90,7 +90,7 @@ def describe_data(bench: Bench) -> dict[str, Any]:
         groups[key].add(sample.group)
     return {
         "manifest": bench.manifest.name,
-        "manifest_sha256": hashlib.sha256(bench.manifest.read_bytes()).hexdigest(),
+        "manifest_sha256": hash_file(bench.manifest),
         "data_sha256": bench.digest(),
         "part": bench.part,
         "seed": bench.seed,
