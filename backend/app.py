@@ -182,9 +182,9 @@ def check_frames() -> Check:
     """Check a clip by frames taken from it.
 
     Every face is followed through the frames. The answer is a verdict on each and on the clip, of the kind
-    `video`, with the tracks beside the faces; the frames are not kept. A face that is large enough in fewer than
-    four frames is `uncertain`, with the reason `too_few_frames`. Equal frames at equal times are answered from the
-    store, with `cached` set.
+    `video`, with the tracks beside the faces; the frames are not kept. A face that is large, sharp and bright enough
+    in fewer than four frames is `uncertain`, with the reason `too_few_frames`. Equal frames at equal times are
+    answered from the store, with `cached` set.
     """
     settings = checker().settings
     return checker().check_frames(read_frames(_read_body(_request.get(), settings.max_bytes), settings))

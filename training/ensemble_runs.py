@@ -13,12 +13,13 @@ import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.settings import Settings
-from training.calibration import fit_calibration
+from training.calibration import fit_calibration, fit_calibrations
 from training.crops import load_crops, predict_logits
 from training.ensembles import Weighing, find_weights, join, score_apart
 from training.evaluation import to_json
 from training.faces import FOUND, begin_cache, locate_faces
 from training.files import hash_file, replacing
+from training.levels import name_clips
 from training.manifest import Sample, read_manifest
 from training.members import NETWORK, agree_on_split, find_member
 from training.metrics import auc, measure
@@ -128,7 +129,7 @@ def build_ensemble(
         }
         for i, (member, own) in enumerate(zip(members, networks, strict=True))
     ]
-    card = _make_card(network, run, rows, crops, kept, (faces, root, settings))
+    card = _make_card(network, run, rows, crops, kept, name_clips(kept, manifest)[0], (faces, root, settings))
     with replacing(run / NETWORK) as unfinished:
         network.save(unfinished)
     card["version"] = f"{record['started'][:10]}-{hash_file(run / NETWORK)[:8]}"
@@ -202,6 +203,7 @@ def _make_card(
     rows: Sequence[Mapping[str, Any]],
     crops: np.ndarray,
     samples: Sequence[Sample],
+    clips: Mapping[str, str],
     reading: tuple[Any, Path, Settings],
 ) -> dict[str, Any]:
     """Score the validation part with the ensemble as it is saved, calibrate it, and say what it is."""
@@ -211,8 +213,14 @@ def _make_card(
         crops, samples = load_crops(samples, *reading[:2], side, reading[2])
     labels = np.array([sample.label for sample in samples], int)
     logits = predict_logits(network, crops, 32)
-    calibration = fit_calibration(labels, logits, [sample.source for sample in samples])
-    probabilities = np.array([calibration.probability(float(logit)) for logit in logits])
+    calibration = fit_calibrations(
+        labels,
+        logits,
+        [sample.source for sample in samples],
+        [sample.group for sample in samples],
+        [clips.get(sample.path, "") for sample in samples],
+    )
+    probabilities = np.array([calibration.picture.probability(float(logit)) for logit in logits])
     return {
         "name": run.name,
         "preset": "ensemble",

@@ -10,7 +10,7 @@ import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.errors import ModelUnavailable
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibrations
 
 CARD = "card.json"
 # What the card of a run does not state, since only a release does.
@@ -49,7 +49,7 @@ class KerasDetector:
         except ValueError as error:
             raise ModelUnavailable(f"{network.name} is missing or is no network of ours.") from error
         self.card = _read_card(network, models)
-        self.calibration = Calibration.from_card(self.card)
+        self.calibration = Calibrations.from_card(self.card)
         self.side = int(loaded.input_shape[1])
         self._mapped = any(layer.name == "evidence" for layer in loaded.layers)
         self.card["evidence"] = self._mapped

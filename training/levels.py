@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import LEAST_FRAMES, Calibrations
 from training.manifest import Sample
 
 # A frame's file is named after its clip: `035_036_07.jpg` is a frame of `035_036`.
@@ -64,7 +64,7 @@ def log_odds(row: Mapping[str, Any]) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibrations | None = None) -> list[dict[str, Any]]:
     """Judge clips or groups by the mean of their pictures' logits.
 
     A unit never holds two labels, sources or methods: the original clips of an identity pair and each manipulation of
@@ -73,7 +73,9 @@ def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibration 
     Args:
         rows: of pictures, as `score` returns them.
         level: "clip" or "group"; pictures that belong to none take no part.
-        calibration: whose thresholds give the verdict; without it there is none.
+        calibration: of the model that scored them. A unit of `LEAST_FRAMES` pictures or more is read as a video, a
+            smaller one as a picture. Without it the mean of the pictures' own log-odds counts, and there is no
+            verdict.
 
     Returns:
         A row a unit, of the same shape as a picture's; `pictures` counts those that were scored.
@@ -85,21 +87,25 @@ def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibration 
     return [_judge(name, members, calibration) for (*_, name), members in sorted(units.items())]
 
 
-def _judge(name: str, members: Sequence[dict[str, Any]], calibration: Calibration | None) -> dict[str, Any]:
+def _judge(name: str, members: Sequence[dict[str, Any]], calibration: Calibrations | None) -> dict[str, Any]:
     scored = [row for row in members if row["fake_probability"] is not None]
     same = {key: members[0][key] for key in ("label", "source", "method", "group")}
     unit: dict[str, Any] = {"path": name, **same, "pictures": len(scored), "fake_probability": None, "verdict": ""}
     if not scored:
         return unit
     odds = fmean(map(log_odds, scored))
+    reading = None
+    if calibration is not None:
+        reading = calibration.video if len(scored) >= LEAST_FRAMES else calibration.picture
+        odds = reading.log_odds(calibration.picture.logit(odds))
     probability = round(float(1 / (1 + np.exp(-odds))), 4)
     unit |= {"log_odds": odds, "fake_probability": probability}
-    if calibration is not None:
+    if reading is not None:
         unit["verdict"] = (
             "likely_fake"
-            if probability > calibration.fake_above
+            if probability > reading.fake_above
             else "likely_real"
-            if probability < calibration.real_below
+            if probability < reading.real_below
             else "uncertain"
         )
     return unit

@@ -22,14 +22,17 @@ from chalicelib.fetching import fetch
 from chalicelib.frames import Frame, hash_frames
 from chalicelib.images import Image, decode
 from chalicelib.memory import release_promptly
-from chalicelib.schema import Check, Media, Model, ModelCard, Point, Timing, Track
+from chalicelib.quality import find_flaws
+from chalicelib.schema import Check, Media, Model, ModelCard, Point, Reason, Thresholds, Timing, Track
 from chalicelib.schema import Face as FaceRecord
 from chalicelib.settings import Settings
 from chalicelib.store import SqliteStore, Store
 from chalicelib.tracks import Box, Sighting, follow_faces, pick_faces
 from chalicelib.verdicts import (
     Calibration,
+    Calibrations,
     Judgement,
+    Medium,
     PictureJudgement,
     judge_clip,
     judge_face,
@@ -49,7 +52,7 @@ class Scores(Protocol):
 
     side: int
     card: dict[str, Any]
-    calibration: Calibration
+    calibration: Calibrations
 
     def score(self, crops: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
 
@@ -106,7 +109,9 @@ class Checker:
             "covers": card["covers"],
             "limits": card["limits"],
             "metrics": card["metrics"],
-            "thresholds": {"real_below": calibration.real_below, "fake_above": calibration.fake_above},
+            "thresholds": _thresholds(calibration.picture),
+            "frame_thresholds": _thresholds(calibration.frame),
+            "video_thresholds": _thresholds(calibration.video),
             "terms": card["terms"],
         }
 
@@ -202,7 +207,8 @@ class Checker:
         watch = _Stopwatch()
         media, cuts, left_out = self._open(data, sha256, watch)
         with watch.time("detector"):
-            scores = self._score(cuts)
+            # The first frame of an animation is a frame like any other of a moving picture.
+            scores = self._score(cuts, "picture" if media["frames"] == 1 else "frame")
         return self._answer(
             judge_picture([score.judgement for score in scores], faces_left_out=left_out),
             [score.record for score in scores],
@@ -235,7 +241,7 @@ class Checker:
         watch = _Stopwatch()
         clip = self._search(frames, watch)
         with watch.time("detector"):
-            scores = self._score(clip.cuts)
+            scores = self._score(clip.cuts, "frame")
         followed = [self._judge_track(track, clip, scores, frames) for track in follow_faces(clip.sightings)]
         followed.sort(key=lambda track: track.record["box"][2] * track.record["box"][3], reverse=True)
         check = self._answer(
@@ -251,9 +257,7 @@ class Checker:
             },
             watch,
         )
-        usable = {
-            sighting.frame for sighting, cut in zip(clip.sightings, clip.cuts, strict=True) if self._fits(cut.face)
-        }
+        usable = {sighting.frame for sighting, cut in zip(clip.sightings, clip.cuts, strict=True) if not cut.flaws}
         check["tracks"] = [track.track for track in followed]
         check["coverage"] = {"frames": len(frames), "usable": len(usable)}
         return check
@@ -290,12 +294,10 @@ class Checker:
         self, track: Sequence[int], clip: _Clip, scores: Sequence[_Score], frames: Sequence[Frame]
     ) -> _Followed:
         places = [(clip.sightings[i].frame, scores[i]) for i in track]
-        larger_sides = [max(clip.cuts[i].face.box[2:]) for i in track]
-        judgement = judge_track(
-            [score.logit for _, score in places], larger_sides, self._detector.calibration, self.settings.min_face
-        )
+        flaws = [clip.cuts[i].flaws for i in track]
+        judgement = judge_track([score.logit for _, score in places], flaws, self._detector.calibration)
         # What is shown of a track is what its verdict rests on.
-        shown = [n for n, side in enumerate(larger_sides) if side >= self.settings.min_face] or range(len(places))
+        shown = [n for n, found in enumerate(flaws) if not found] or range(len(places))
         worst = max(shown, key=lambda n: places[n][1].logit)
         best = min(shown, key=lambda n: places[n][1].logit)
         return _Followed(
@@ -330,32 +332,45 @@ class Checker:
         }
 
     def _cut(self, face: Face, pixels: npt.NDArray[np.uint8]) -> _Cut:
-        return _Cut(face, crop_square(face.box, pixels.shape), crop_face(pixels, face.box, self._detector.side))
+        return _Cut(
+            face,
+            crop_square(face.box, pixels.shape),
+            crop_face(pixels, face.box, self._detector.side),
+            find_flaws(pixels, face.box, self.settings.min_face),
+        )
 
-    def _score(self, cuts: Sequence[_Cut]) -> list[_Score]:
+    def _score(self, cuts: Sequence[_Cut], medium: Medium) -> list[_Score]:
         if not cuts:
             return []
         logits, maps = self._detector.score(np.stack([cut.crop for cut in cuts]))
-        calibration = self._detector.calibration
+        calibration = self._detector.calibration.of(medium)
         grids = maps / calibration.temperature + calibration.bias
         scores = []
         for cut, logit, grid in zip(cuts, logits, grids, strict=True):
-            judgement = judge_face(float(logit), max(cut.face.box[2:]), calibration, self.settings.min_face)
+            judgement = judge_face(float(logit), cut.flaws, calibration)
             scores.append(_Score(float(logit), judgement, _record(cut, judgement, grid)))
         return scores
 
     def _fits(self, face: Face) -> bool:
-        """Say whether a face is large enough to be judged."""
+        """Say whether a face is large enough to be judged; of one that is left out nothing more is looked at."""
         return max(face.box[2:]) >= self.settings.min_face
 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A face cut out of a picture: x, y and side of the square, and its pixels as the network sees them."""
+    """A face cut out of a picture.
+
+    Attributes:
+        face: the face.
+        square: x, y and side of what was cut, pixels of the picture.
+        crop: that square as the network sees it.
+        flaws: why the face cannot be judged.
+    """
 
     face: Face
     square: tuple[int, int, int]
     crop: npt.NDArray[np.uint8]
+    flaws: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +431,10 @@ def _decode_frame(number: int, data: bytes, settings: Settings) -> Image:
         return decode(data, settings)
     except UnmaskError as error:
         raise type(error)(f"Frame {number}: {error.message}", code=error.code) from error
+
+
+def _thresholds(calibration: Calibration) -> Thresholds:
+    return {"real_below": calibration.real_below, "fake_above": calibration.fake_above}
 
 
 def _relative(box: Box, width: int, height: int) -> Box:

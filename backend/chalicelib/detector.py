@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from chalicelib.errors import ModelUnavailable
 from chalicelib.runtime import load_interpreter
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibrations
 
 # A version of ours ends with the first digits of its network's SHA-256, so that neither a damaged network, which mostly
 # still runs, nor another one's card passes for it.
@@ -28,7 +28,7 @@ class Detector:
     Attributes:
         side: side S of the square crop that the network sees, pixels.
         card: the model card.
-        calibration: how its logits are to be read.
+        calibration: how its logits are to be read, by medium.
     """
 
     def __init__(self, models: Path, threads: int = 1) -> None:
@@ -42,7 +42,7 @@ class Detector:
             ModelUnavailable: a file is missing, damaged, or not of the shape that is expected.
         """
         self.card = _read_card(models / "model_card.json")
-        self.calibration = Calibration.from_card(self.card)
+        self.calibration = Calibrations.from_card(self.card)
         self._interpreter = load_interpreter(models / "detector.tflite", threads)
         # An interpreter holds its tensors: one picture at a time.
         self._lock = threading.Lock()

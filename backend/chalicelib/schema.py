@@ -19,7 +19,14 @@ from typing import (
 
 FaceVerdict = Literal["likely_fake", "likely_real", "uncertain"]
 PictureVerdict = Literal["likely_fake", "likely_real", "uncertain", "no_face"]
-Reason = Literal["face_too_small", "too_few_frames", "between_thresholds", "more_faces_than_checked"]
+Reason = Literal[
+    "face_too_small",
+    "face_too_blurred",
+    "face_too_dark",
+    "too_few_frames",
+    "between_thresholds",
+    "more_faces_than_checked",
+]
 
 # Level of this API, told by `GET /v1/health`. It grows when something is added or removed that a client must know of;
 # `LEAST_API` and `NEWEST_API` in page/service.js say which levels the page and the extension understand.
@@ -99,7 +106,8 @@ class Track(TypedDict):
     fake_probability: Annotated[
         float,
         Note(
-            "Calibrated probability that the face is fake, from the mean over the frames in which it is large enough.",
+            "Calibrated probability that the face is fake, from the mean over the frames in which it is large, sharp "
+            "and bright enough.",
             minimum=0,
             maximum=1,
         ),
@@ -115,7 +123,7 @@ class Coverage(TypedDict):
     """How much of a clip a verdict rests on."""
 
     frames: Annotated[int, Note("Frames sent.", minimum=1)]
-    usable: Annotated[int, Note("Frames that show a face large enough to be judged.", minimum=0)]
+    usable: Annotated[int, Note("Frames that show a face large, sharp and bright enough to be judged.", minimum=0)]
 
 
 class Media(TypedDict):
@@ -210,7 +218,9 @@ class ModelCard(TypedDict):
     covers: Annotated[list[str], Note("Kinds of forgery that it was trained and tested on.")]
     limits: Annotated[list[str], Note("Where it is known to fail.")]
     metrics: Annotated[dict[str, Any], Note("Measured on held-out data; the positive class is fake.")]
-    thresholds: Thresholds
+    thresholds: Annotated[Thresholds, Note("For a still picture.")]
+    frame_thresholds: Annotated[Thresholds, Note("For one frame of a clip, and for the first of an animation.")]
+    video_thresholds: Annotated[Thresholds, Note("For a face throughout a clip.")]
     terms: Annotated[str, Note("Terms of use.")]
 
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from chalicelib.errors import ModelUnavailable
 from chalicelib.schema import FaceVerdict, PictureVerdict, Reason
 
-# Frames that a face must be large enough in before a track is judged.
+Medium = Literal["picture", "frame", "video"]
+
+# Usable frames that a track needs before it is judged.
 LEAST_FRAMES = 4
 
 _WORST_FIRST: tuple[FaceVerdict, ...] = ("likely_fake", "uncertain", "likely_real")
@@ -19,7 +21,7 @@ _WORST_FIRST: tuple[FaceVerdict, ...] = ("likely_fake", "uncertain", "likely_rea
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How one detector's logits are to be read; fitted on held-out groups of pictures.
+    """How one detector's logits of one medium are to be read; fitted on held-out groups.
 
     Attributes:
         temperature: > 0; divides the logit.
@@ -44,22 +46,13 @@ class Calibration:
                 f"Received: real_below={self.real_below}, fake_above={self.fake_above}"
             )
 
-    @classmethod
-    def from_card(cls, card: Mapping[str, Any]) -> Calibration:
-        """Read the `calibration` part of a model card.
-
-        Raises:
-            ModelUnavailable: it is missing or makes no sense.
-        """
-        try:
-            numbers = card["calibration"]
-            return cls(**{name: float(numbers[name]) for name in cls.__dataclass_fields__})
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelUnavailable("The model card has no usable calibration.") from error
-
     def log_odds(self, logit: float) -> float:
         """Return the calibrated log-odds of *fake*."""
         return logit / self.temperature + self.bias
+
+    def logit(self, log_odds: float) -> float:
+        """Return the logit that has these calibrated log-odds."""
+        return (log_odds - self.bias) * self.temperature
 
     def probability(self, logit: float) -> float:
         """Return the calibrated probability of *fake*, 0–1.
@@ -73,6 +66,48 @@ class Calibration:
         # The form whose exponent is never positive cannot overflow.
         small = math.exp(-abs(odds))
         return (1 if odds >= 0 else small) / (1 + small)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """How one detector's logits are to be read, by what was judged.
+
+    Attributes:
+        picture: a face in a still picture.
+        frame: a face in one frame of a moving picture, judged alone.
+        video: the mean logit of a face over `LEAST_FRAMES` frames or more.
+    """
+
+    picture: Calibration
+    frame: Calibration
+    video: Calibration
+
+    @classmethod
+    def alike(cls, calibration: Calibration) -> Calibrations:
+        """Read all media in one way."""
+        return cls(calibration, calibration, calibration)
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Calibrations:
+        """Read the `calibration` part of a model card: an object with the fields of `Calibration` for each medium.
+
+        Raises:
+            ModelUnavailable: it, or what it says of a medium, is missing or makes no sense.
+        """
+        try:
+            media = card["calibration"]
+            return cls(**{medium: _read(media[medium]) for medium in cls.__dataclass_fields__})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelUnavailable("The model card has no usable calibration.") from error
+
+    def of(self, medium: Medium) -> Calibration:
+        """Return that of a medium."""
+        media: dict[Medium, Calibration] = {"picture": self.picture, "frame": self.frame, "video": self.video}
+        return media[medium]
+
+
+def _read(numbers: Mapping[str, Any]) -> Calibration:
+    return Calibration(**{name: float(numbers[name]) for name in Calibration.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,43 +134,39 @@ class PictureJudgement:
     reasons: tuple[Reason, ...] = ()
 
 
-def judge_face(logit: float, larger_side: float, calibration: Calibration, min_face: float) -> Judgement:
+def judge_face(logit: float, flaws: Sequence[Reason], calibration: Calibration) -> Judgement:
     """Judge one face.
 
     Args:
         logit: the detector's answer.
-        larger_side: of the face's box, pixels.
-        calibration: of that detector.
-        min_face: least larger side, pixels; a smaller face is `uncertain` whatever its score, which is still
-            shown.
+        flaws: why the face cannot be judged, as `quality.find_flaws` tells; with any it is `uncertain` whatever its
+            score, which is still shown.
+        calibration: of that detector for the medium.
     """
     probability = round(calibration.probability(logit), 4)
-    if larger_side < min_face:
-        return Judgement(probability, "uncertain", ("face_too_small",))
-    return _band(probability, calibration)
+    return Judgement(probability, "uncertain", tuple(flaws)) if flaws else _band(probability, calibration)
 
 
-def judge_track(
-    logits: Sequence[float], larger_sides: Sequence[float], calibration: Calibration, min_face: float
-) -> Judgement:
+def judge_track(logits: Sequence[float], flaws: Sequence[Sequence[Reason]], calibrations: Calibrations) -> Judgement:
     """Judge one face by the frames of a clip that show it.
 
-    Its score is the mean of the logits of the usable frames, those that show it large enough. With fewer than
-    `LEAST_FRAMES` of them it is `uncertain` whatever its score, which is still shown; where none is usable, the
-    score of all.
+    Its score is the mean of the logits of the usable frames, those without a flaw. With fewer than `LEAST_FRAMES` of
+    them it is `uncertain` whatever its score, which is still shown, as that of single frames; where none is usable,
+    the score of all.
 
     Args:
         logits: the detector's answers, one a frame, at least one.
-        larger_sides: of the face's boxes, pixels; one a frame.
-        calibration: of that detector.
-        min_face: least larger side of a usable frame, pixels.
+        flaws: of the face in each frame; see `judge_face`.
+        calibrations: of that detector.
     """
-    usable = [logit for logit, side in zip(logits, larger_sides, strict=True) if side >= min_face]
+    usable = [logit for logit, found in zip(logits, flaws, strict=True) if not found]
+    enough = len(usable) >= LEAST_FRAMES
+    calibration = calibrations.video if enough else calibrations.frame
     probability = round(calibration.probability(fmean(usable or logits)), 4)
-    if len(usable) >= LEAST_FRAMES:
+    if enough:
         return _band(probability, calibration)
-    small: tuple[Reason, ...] = ("face_too_small",) if len(usable) < len(logits) else ()
-    return Judgement(probability, "uncertain", ("too_few_frames", *small))
+    met = dict.fromkeys(flaw for found in flaws for flaw in found)
+    return Judgement(probability, "uncertain", ("too_few_frames", *met))
 
 
 def _band(probability: float, calibration: Calibration) -> Judgement:

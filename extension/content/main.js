@@ -5,6 +5,7 @@ import { Channel } from "../common/channel.js";
 import { selectArea } from "./area.js";
 import { Card } from "./card.js";
 import { fetchInPage, readCanvas, sampleFrames } from "./pixels.js";
+import { pickThresholds } from "../shared/verdict.js";
 import { climb } from "./roots.js";
 import { SETTLED_IN_SETTINGS } from "./states.js";
 import { describe, findTargets } from "./targets.js";
@@ -236,7 +237,7 @@ class Session {
         picture: picture && this.keep(unpackPicture(picture)),
         frames,
         source,
-        thresholds: model?.thresholds ?? null,
+        thresholds: pickThresholds(model, verdict),
         limits: model?.limits ?? [],
         before,
         better,

@@ -5,6 +5,7 @@ import { readSettings } from "../common/settings.js";
 import { drawButton, drawConsent, LONG_MS, Setback, SETTLED_IN_SETTINGS } from "../content/states.js";
 import { make } from "../shared/elements.js";
 import { CheckFailure, Service } from "../shared/service.js";
+import { pickThresholds } from "../shared/verdict.js";
 import { drawVerdict } from "../shared/verdict_view.js";
 import { fill, wordVerdict } from "../shared/words.js";
 import { isNarrow } from "./words.js";
@@ -116,7 +117,7 @@ export class CheckCard {
     this.enter(() => this.drawAnswer(answer, service));
     const { strings } = this.panel;
     const { announce, announceWithout } = strings.card.verdict;
-    const { verdict, percent } = wordVerdict(answer.verdict, strings, answer.model?.thresholds ?? null);
+    const { verdict, percent } = wordVerdict(answer.verdict, strings, pickThresholds(answer.model, answer.verdict));
     if (percent === null) this.announce(fill(announceWithout, { verdict }));
     else this.announce(fill(announce, { verdict, percent }));
   }
@@ -240,7 +241,7 @@ export class CheckCard {
       picture: this.address,
       source: this.source,
       strings: panel.strings,
-      thresholds: model?.thresholds ?? null,
+      thresholds: pickThresholds(model, verdict),
       limits: model?.limits,
       showBand: panel.settings.showBand,
       compact: isNarrow(),

@@ -4,6 +4,7 @@ import { hostOf } from "../common/settings.js";
 import { drawButton } from "../content/states.js";
 import { make } from "../shared/elements.js";
 import { CheckFailure, Service } from "../shared/service.js";
+import { pickThresholds } from "../shared/verdict.js";
 import { drawVerdict } from "../shared/verdict_view.js";
 import { fill } from "../shared/words.js";
 import { isNarrow, isWebAddress, wordFailure, wordTime } from "./words.js";
@@ -108,7 +109,7 @@ export class HistoryEntry {
       picture: verdict.media.kind === "video" ? null : this.address,
       source,
       strings,
-      thresholds: model?.thresholds ?? null,
+      thresholds: pickThresholds(model, verdict),
       limits: model?.limits,
       showBand: settings.showBand && model !== null,
       compact: isNarrow(),

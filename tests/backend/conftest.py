@@ -18,7 +18,7 @@ from chalicelib.checks import Checker
 from chalicelib.errors import NotFound
 from chalicelib.faces import Face
 from chalicelib.settings import MODELS, Settings
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibrations
 
 CARD: dict[str, Any] = {
     "name": "stand-in",
@@ -28,7 +28,12 @@ CARD: dict[str, Any] = {
     "limits": ["Everything else."],
     "terms": "For tests only.",
     "metrics": {"auc": 0.5},
-    "calibration": {"temperature": 2.0, "bias": 0.5, "real_below": 0.3, "fake_above": 0.7},
+    # Frames and videos are read as a shift and another temperature of pictures, so that a mix-up shows.
+    "calibration": {
+        "picture": {"temperature": 2.0, "bias": 0.5, "real_below": 0.3, "fake_above": 0.7},
+        "frame": {"temperature": 2.0, "bias": 0.5, "real_below": 0.25, "fake_above": 0.75},
+        "video": {"temperature": 2.0, "bias": 0.5, "real_below": 0.28, "fake_above": 0.8},
+    },
 }
 
 
@@ -60,7 +65,7 @@ class FakeDetector:
 
     def __init__(self, *logits: float, pause: float = 0.0) -> None:
         self.card = CARD
-        self.calibration = Calibration.from_card(CARD)
+        self.calibration = Calibrations.from_card(CARD)
         self.logits = logits
         self.pause = pause
         self.calls = 0
@@ -125,10 +130,13 @@ def make_checker() -> Callable[..., Checker]:
 
 @pytest.fixture(scope="session")
 def encode() -> Callable[..., bytes]:
-    """Encode pixels, or one colour; different `seed`s give different bytes."""
+    """Encode pixels, or stripes of one colour and white, which stand-ins may find sharp and bright faces in."""
 
     def encode(pixels: Any = (200, 30, 40), format: str = "PNG", size: tuple[int, int] = (240, 160)) -> bytes:
-        image = Pillow.fromarray(pixels) if isinstance(pixels, np.ndarray) else Pillow.new("RGB", size, pixels)
+        if not isinstance(pixels, np.ndarray):
+            pixels, colour = np.full((size[1], size[0], 3), 255, np.uint8), pixels
+            pixels[:, np.arange(size[0]) // 4 % 2 == 0] = colour
+        image = Pillow.fromarray(pixels)
         file = io.BytesIO()
         image.save(file, format)
         return file.getvalue()

@@ -436,6 +436,8 @@ def test_an_unknown_id_is_not_found_whatever_it_is(ask: Ask, check_id: str) -> N
 def test_the_model_tells_what_it_covers_and_where_it_draws_the_line(ask: Ask, parts: Any) -> None:
     model = ask("GET", "/v1/model").json_body
     assert model.pop("thresholds") == {"real_below": 0.3, "fake_above": 0.7}
+    assert model.pop("frame_thresholds") == {"real_below": 0.25, "fake_above": 0.75}
+    assert model.pop("video_thresholds") == {"real_below": 0.28, "fake_above": 0.8}
     assert model == {key: parts.card[key] for key in model}
     assert model.keys() == {"name", "version", "input_side", "covers", "limits", "metrics", "terms"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -69,6 +71,51 @@ def test_row_45_a_face_below_the_least_size_is_uncertain_and_its_score_is_shown(
     check = make_checker(9.0, min_face=61).check_image(encode())
     assert (check["verdict"], check["reasons"]) == ("uncertain", ["face_too_small"])
     assert check["faces"][0]["fake_probability"] == 0.9933
+
+
+def blur(pixels: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(pixels, (0, 0), 5)
+
+
+def darken(pixels: np.ndarray) -> np.ndarray:
+    return pixels // 8
+
+
+@pytest.mark.parametrize(
+    ("harm", "reasons"),
+    [
+        pytest.param([blur], ["face_too_blurred"], id="blurred"),
+        pytest.param([darken], ["face_too_dark"], id="dark"),
+        pytest.param([blur, darken], ["face_too_blurred", "face_too_dark"], id="both"),
+    ],
+)
+def test_a_face_that_shows_too_little_is_uncertain_and_its_score_is_shown(
+    portrait: np.ndarray, parts: Any, encode: Encode, harm: list[Callable[..., np.ndarray]], reasons: list[str]
+) -> None:
+    checker = Checker(Settings(), parts.Finder((177.0, 73.0, 92.0, 120.0)), parts.Detector(9.0), None)
+    assert checker.check_image(encode(portrait))["verdict"] == "likely_fake"
+    for change in harm:
+        portrait = change(portrait)
+    check = checker.check_image(encode(portrait))
+    assert (check["verdict"], check["reasons"]) == ("uncertain", reasons)
+    assert check["faces"][0]["fake_probability"] == 0.9933
+
+
+def test_a_still_picture_and_a_frame_have_bands_of_their_own(
+    make_checker: Make, film: Callable[..., list[Frame]], parts: Any
+) -> None:
+    # Log-odds of 1, a probability of .7311: above the line of pictures, below those of frames and videos.
+    file = io.BytesIO()
+    first, second = (Pillow.open(io.BytesIO(frame.data)) for frame in film(2))
+    first.save(file, "GIF", save_all=True, append_images=[second])
+    checker = make_checker(1.0)
+    still, animation = checker.check_image(film(1)[0].data), checker.check_image(file.getvalue())
+    assert (still["media"]["frames"], still["verdict"]) == (1, "likely_fake")
+    assert (animation["media"]["frames"], animation["verdict"]) == (2, "uncertain")
+    # Log-odds of 1.25, a probability of .7773: above the line of frames, below that of videos.
+    (track,) = make_checker(1.5).check_frames(film(4))["tracks"]
+    assert {point["verdict"] for point in track["points"]} == {"likely_fake"}
+    assert (track["verdict"], track["reasons"]) == ("uncertain", ["between_thresholds"])
 
 
 def test_row_45_of_many_faces_the_first_are_judged_and_the_rest_are_told(make_checker: Make, encode: Encode) -> None:
@@ -317,6 +364,28 @@ def test_a_clip_is_judged_by_the_frames_that_show_a_face(
     assert check["coverage"] == {"frames": len(seen), "usable": usable}
     assert len(check["tracks"]) == len(check["faces"])
     assert (check["fake_probability"] is None) == (verdict == "no_face")
+
+
+def test_blurred_and_dark_frames_do_not_count(portrait: np.ndarray, parts: Any, encode: Encode) -> None:
+    views = [portrait, blur(portrait), portrait, darken(portrait), portrait, portrait]
+    frames = [Frame(float(n), encode(view)) for n, view in enumerate(views)]
+    # Only the unusable frames look fake.
+    finder = parts.Finder((177.0, 73.0, 92.0, 120.0))
+    checker = Checker(Settings(), finder, parts.Detector(-4.0, 9.0, -4.0, 9.0, -4.0, -4.0), None)
+    check = checker.check_frames(frames)
+    assert (check["verdict"], check["reasons"]) == ("likely_real", [])
+    assert check["coverage"] == {"frames": 6, "usable": 4}
+    (track,) = check["tracks"]
+    assert [point["verdict"] for point in track["points"]] == [
+        "likely_real",
+        "uncertain",
+        "likely_real",
+        "uncertain",
+        "likely_real",
+        "likely_real",
+    ]
+    few = checker.check_frames(frames[:4])
+    assert few["reasons"] == ["too_few_frames", "face_too_blurred", "face_too_dark"]
 
 
 def test_worst_and_best_are_frames_that_the_verdict_rests_on(film: Callable[..., list[Frame]], parts: Any) -> None:

@@ -43,7 +43,7 @@ def test_side_and_card_are_told(models: Path, parts: Any) -> None:
     detector = Detector(models)
     assert detector.side == 32
     assert detector.card == parts.card
-    assert detector.calibration.temperature == 2
+    assert detector.calibration.picture.temperature == 2
 
 
 def test_the_network_sees_pixels_from_minus_one_to_one() -> None:
@@ -131,6 +131,7 @@ def _change_card(**change: Any) -> Callable[[Path], None]:
         pytest.param(_fill("model_card.json", b"[]"), id="card of another kind"),
         pytest.param(_fill("model_card.json", b"{}"), id="empty card"),
         pytest.param(_change_card(calibration=None), id="card without calibration"),
+        pytest.param(_change_card(calibration={"picture": {}}), id="card with half a calibration"),
         pytest.param(_change_card(input_side=64), id="card of another network"),
     ],
 )

@@ -65,5 +65,5 @@ def test_the_former_runtime_gives_the_same_logits_within_one_quantisation_step(
 
 def step_of_the_logit() -> float:
     """Return 1/255 of the range of logits over the probabilities from .0001 to .9999: their step, were they int8."""
-    calibration = Detector(MODELS).calibration
+    calibration = Detector(MODELS).calibration.picture
     return 2 * math.log(0.9999 / 0.0001) * calibration.temperature / 255

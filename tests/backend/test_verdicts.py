@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import ModelUnavailable
+from chalicelib.schema import Reason
 from chalicelib.verdicts import (
     LEAST_FRAMES,
     Calibration,
+    Calibrations,
     Judgement,
     judge_clip,
     judge_face,
@@ -20,6 +22,8 @@ from chalicelib.verdicts import (
 )
 
 PLAIN = Calibration(temperature=1, bias=0, real_below=0.3, fake_above=0.7)
+ALIKE = Calibrations.alike(PLAIN)
+MEDIA = ("picture", "frame", "video")
 
 
 def logit(probability: float) -> float:
@@ -55,34 +59,33 @@ def test_a_higher_logit_never_means_a_lower_probability(one: float, other: float
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_score_that_is_no_number_is_a_failure_and_not_a_verdict(bad: float) -> None:
     with pytest.raises(ModelUnavailable):
-        judge_face(bad, 100, PLAIN, 48)
+        judge_face(bad, (), PLAIN)
 
 
 @pytest.mark.parametrize(
-    ("probability", "larger_side", "verdict", "reasons"),
+    ("probability", "flaws", "verdict", "reasons"),
     [
-        (0.95, 100, "likely_fake", ()),
-        (0.7001, 100, "likely_fake", ()),
-        (0.7, 100, "uncertain", ("between_thresholds",)),
-        (0.5, 100, "uncertain", ("between_thresholds",)),
-        (0.3, 100, "uncertain", ("between_thresholds",)),
-        (0.2999, 100, "likely_real", ()),
-        (0.01, 100, "likely_real", ()),
-        (0.95, 48, "likely_fake", ()),
-        (0.95, 47.9, "uncertain", ("face_too_small",)),
-        (0.5, 20, "uncertain", ("face_too_small",)),
-        (0.01, 20, "uncertain", ("face_too_small",)),
+        (0.95, (), "likely_fake", ()),
+        (0.7001, (), "likely_fake", ()),
+        (0.7, (), "uncertain", ("between_thresholds",)),
+        (0.5, (), "uncertain", ("between_thresholds",)),
+        (0.3, (), "uncertain", ("between_thresholds",)),
+        (0.2999, (), "likely_real", ()),
+        (0.01, (), "likely_real", ()),
+        (0.95, ("face_too_small",), "uncertain", ("face_too_small",)),
+        (0.5, ("face_too_blurred",), "uncertain", ("face_too_blurred",)),
+        (0.01, ("face_too_small", "face_too_dark"), "uncertain", ("face_too_small", "face_too_dark")),
     ],
 )
-def test_a_face_is_judged_by_its_band_and_its_size(
-    probability: float, larger_side: float, verdict: str, reasons: tuple[str, ...]
+def test_a_face_is_judged_by_its_band_unless_it_cannot_be_judged(
+    probability: float, flaws: tuple[Reason, ...], verdict: str, reasons: tuple[str, ...]
 ) -> None:
-    face = judge_face(logit(probability), larger_side, PLAIN, min_face=48)
+    face = judge_face(logit(probability), flaws, PLAIN)
     assert (face.verdict, face.reasons, face.probability) == (verdict, reasons, probability)
 
 
 def test_the_number_that_is_shown_is_the_number_that_is_judged() -> None:
-    face = judge_face(logit(0.70004), 100, PLAIN, min_face=48)
+    face = judge_face(logit(0.70004), (), PLAIN)
     assert (face.probability, face.verdict) == (0.7, "uncertain")
 
 
@@ -122,40 +125,66 @@ def test_faces_that_were_left_out_are_told_beside_every_other_reason() -> None:
     )
 
 
+CLEAR: tuple[Reason, ...] = ()
+SMALL, BLURRED, DARK = (("face_too_small",), ("face_too_blurred",), ("face_too_dark",))
+
+
 @pytest.mark.parametrize(
-    ("probabilities", "sides", "verdict", "probability", "reasons"),
+    ("probabilities", "flaws", "verdict", "probability", "reasons"),
     [
-        pytest.param([0.9] * 4, [60] * 4, "likely_fake", 0.9, (), id="fake throughout"),
-        pytest.param([0.1] * 9, [60] * 9, "likely_real", 0.1, (), id="real throughout"),
-        pytest.param([0.5] * 4, [60] * 4, "uncertain", 0.5, ("between_thresholds",), id="in between"),
+        pytest.param([0.9] * 4, [CLEAR] * 4, "likely_fake", 0.9, (), id="fake throughout"),
+        pytest.param([0.1] * 9, [CLEAR] * 9, "likely_real", 0.1, (), id="real throughout"),
+        pytest.param([0.5] * 4, [CLEAR] * 4, "uncertain", 0.5, ("between_thresholds",), id="in between"),
         # Log-odds of 0 and 4 × logit(.95): the mean of the probabilities would be .86.
-        pytest.param([0.5, 0.95, 0.95, 0.95, 0.95], [60] * 5, "likely_fake", 0.9134, (), id="the mean is of logits"),
-        pytest.param([0.9] * 3, [60] * 3, "uncertain", 0.9, ("too_few_frames",), id="three frames of a fake"),
-        pytest.param([0.1], [60], "uncertain", 0.1, ("too_few_frames",), id="one frame of a real face"),
-        pytest.param([0.1] * 4 + [0.99], [60] * 4 + [47], "likely_real", 0.1, (), id="a small frame does not count"),
+        pytest.param([0.5] + [0.95] * 4, [CLEAR] * 5, "likely_fake", 0.9134, (), id="the mean is of logits"),
+        pytest.param([0.9] * 3, [CLEAR] * 3, "uncertain", 0.9, ("too_few_frames",), id="three frames of a fake"),
+        pytest.param([0.1], [CLEAR], "uncertain", 0.1, ("too_few_frames",), id="one frame of a real face"),
         pytest.param(
-            [0.1] * 3 + [0.99],
-            [60] * 3 + [47],
-            "uncertain",
+            [0.1] * 4 + [0.99] * 3,
+            [CLEAR] * 4 + [SMALL, BLURRED, DARK],
+            "likely_real",
             0.1,
-            ("too_few_frames", "face_too_small"),
-            id="nor does it make up the number",
+            (),
+            id="frames with a flaw do not count",
         ),
         pytest.param(
-            [0.9] * 9, [47] * 9, "uncertain", 0.9, ("too_few_frames", "face_too_small"), id="small throughout"
+            [0.1] * 3 + [0.99] * 3,
+            [CLEAR] * 3 + [BLURRED, SMALL, BLURRED],
+            "uncertain",
+            0.1,
+            ("too_few_frames", "face_too_blurred", "face_too_small"),
+            id="nor do they make up the number",
+        ),
+        pytest.param(
+            [0.9] * 9, [DARK] * 9, "uncertain", 0.9, ("too_few_frames", "face_too_dark"), id="dark throughout"
         ),
     ],
 )
 def test_a_track_is_judged_by_the_mean_of_its_usable_frames(
-    probabilities: list[float], sides: list[int], verdict: str, probability: float, reasons: tuple[str, ...]
+    probabilities: list[float],
+    flaws: list[tuple[Reason, ...]],
+    verdict: str,
+    probability: float,
+    reasons: tuple[str, ...],
 ) -> None:
-    track = judge_track([logit(value) for value in probabilities], sides, PLAIN, min_face=48)
+    track = judge_track([logit(value) for value in probabilities], flaws, ALIKE)
     assert (track.verdict, track.probability, track.reasons) == (verdict, probability, reasons)
+
+
+def test_a_track_is_read_as_a_video_and_one_of_too_few_frames_as_frames() -> None:
+    media = Calibrations(
+        picture=PLAIN,
+        frame=Calibration(1, 1, 0.3, 0.7),
+        video=Calibration(temperature=2, bias=0, real_below=0, fake_above=1),
+    )
+    whole = judge_track([2.0] * LEAST_FRAMES, [CLEAR] * LEAST_FRAMES, media)
+    assert (whole.probability, whole.verdict) == (round(PLAIN.probability(1.0), 4), "uncertain")
+    assert judge_track([2.0], [CLEAR], media).probability == round(PLAIN.probability(3.0), 4)
 
 
 def test_a_frame_without_a_score_is_a_failure_of_the_whole_track() -> None:
     with pytest.raises(ModelUnavailable):
-        judge_track([0.0, 0.0, math.nan, 0.0], [60] * 4, PLAIN, min_face=48)
+        judge_track([0.0, 0.0, math.nan, 0.0], [CLEAR] * 4, ALIKE)
 
 
 BRIEF = Judgement(0.95, "uncertain", ("too_few_frames",))
@@ -196,12 +225,31 @@ def test_a_clip_is_as_bad_as_its_worst_track(
     ],
 )
 def test_a_calibration_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:
-    numbers = {"temperature": 1, "bias": 0, "real_below": 0.3, "fake_above": 0.7, **change}
+    sound = {"temperature": 1, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+    for medium in MEDIA:
+        with pytest.raises(ModelUnavailable, match="calibration"):
+            Calibrations.from_card({"calibration": {**dict.fromkeys(MEDIA, sound), medium: {**sound, **change}}})
+
+
+@pytest.mark.parametrize("missing", MEDIA)
+def test_a_card_tells_of_each_medium(missing: str) -> None:
+    media = {
+        medium: {"temperature": number, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+        for number, medium in enumerate(MEDIA, start=1)
+    }
+    read = Calibrations.from_card({"calibration": media})
+    assert [read.of(medium).temperature for medium in ("picture", "frame", "video")] == [1, 2, 3]
+    del media[missing]
     with pytest.raises(ModelUnavailable, match="calibration"):
-        Calibration.from_card({"calibration": numbers})
+        Calibrations.from_card({"calibration": media})
+
+
+def test_a_logit_can_be_had_back_from_its_log_odds() -> None:
+    calibration = Calibration(1.7, -0.3, 0.3, 0.7)
+    assert calibration.logit(calibration.log_odds(2.5)) == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize("card", [{}, {"calibration": {}}, {"calibration": None}, {"calibration": [1, 2]}])
 def test_a_card_without_calibration_is_refused(card: dict[str, object]) -> None:
     with pytest.raises(ModelUnavailable, match="calibration"):
-        Calibration.from_card(card)
+        Calibrations.from_card(card)

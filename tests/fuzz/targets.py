@@ -23,7 +23,7 @@ from chalicelib.faces import Face
 from chalicelib.fetching import FORBIDDEN, MAX_URL, Target, read_request, read_url
 from chalicelib.frames import hash_frames, read_frames
 from chalicelib.settings import Settings
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibration, Calibrations
 
 SETTINGS = Settings()
 VERDICTS = {"likely_fake", "likely_real", "uncertain"}
@@ -56,7 +56,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.card = {"name": "counting", "version": "1"}
-        self.calibration = Calibration(1.0, 0.0, 0.3, 0.7)
+        self.calibration = Calibrations.alike(Calibration(1.0, 0.0, 0.3, 0.7))
         self.calls = 0
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -17,7 +18,8 @@ from training.networks.catalogue import build
 
 MODELS = Settings().models
 CROPS = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
-CALIBRATION = {"temperature": 2.0, "bias": 0.5, "real_below": 0.3, "fake_above": 0.8}
+PICTURE = {"temperature": 2.0, "bias": 0.5, "real_below": 0.3, "fake_above": 0.8}
+CALIBRATION = {"picture": PICTURE, "frame": PICTURE, "video": {**PICTURE, "temperature": 1.5}}
 
 
 def save(network: keras.Model, folder: Path, card: dict[str, object] | str | None = None) -> Path:
@@ -41,7 +43,8 @@ def unmapped() -> keras.Model:
 def test_the_card_beside_the_network_counts(unmapped: keras.Model, tmp_path: Path) -> None:
     card = {"name": "mine", "calibration": CALIBRATION, "validation": {"auc": 0.9}}
     detector = KerasDetector(save(unmapped, tmp_path, card), MODELS)
-    assert (detector.calibration.temperature, detector.calibration.fake_above) == (2.0, 0.8)
+    assert (detector.calibration.picture.temperature, detector.calibration.picture.fake_above) == (2.0, 0.8)
+    assert detector.calibration.video.temperature == 1.5
     assert detector.card["name"] == "mine"
     assert detector.card["metrics"] == {"auc": 0.9}
     # All that the service shows of a model, and nothing that belongs to the served one.
@@ -52,7 +55,7 @@ def test_the_card_beside_the_network_counts(unmapped: keras.Model, tmp_path: Pat
 def test_without_one_the_served_card_counts_under_the_networks_name(unmapped: keras.Model, tmp_path: Path) -> None:
     detector = KerasDetector(save(unmapped, tmp_path), MODELS)
     served = json.loads((MODELS / "model_card.json").read_text())
-    assert detector.calibration.temperature == served["calibration"]["temperature"]
+    assert asdict(detector.calibration) == served["calibration"]
     assert detector.card["name"] == "network (float)"
 
 
@@ -84,7 +87,7 @@ def test_an_answer_that_is_no_number_is_no_score(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "card", ["{", "[]", "{}", json.dumps({"name": "mine", "calibration": {**CALIBRATION, "temperature": 0}})]
+    "card", ["{", "[]", "{}", json.dumps({"name": "mine", "calibration": {**CALIBRATION, "frame": {}}})]
 )
 def test_a_damaged_card_stops_the_start(unmapped: keras.Model, tmp_path: Path, card: str) -> None:
     with pytest.raises(ModelUnavailable, match="card"):

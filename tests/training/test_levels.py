@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibration, Calibrations
 from training.levels import BY_COLUMN, BY_NAME, gather, name_clips
 from training.manifest import Sample, read_manifest
 
@@ -64,7 +64,7 @@ def test_a_group_is_judged_by_the_mean_of_its_logits_each_manipulation_apart() -
         row("fake", "pair", None, "swap"),
         row("real", "lone", None),
     ]
-    units = gather(rows, "group", Calibration(1.0, 0.0, 0.3, 0.7))
+    units = gather(rows, "group", Calibrations.alike(Calibration(1.0, 0.0, 0.3, 0.7)))
     told = {(u["label"], u["method"], u["path"]): (u["fake_probability"], u["verdict"], u["pictures"]) for u in units}
     assert told == {
         ("real", "", "pair"): (pytest.approx(0.2689), "likely_real", 2),
@@ -80,3 +80,17 @@ def test_photos_take_no_part_in_clips_and_old_rows_are_read_by_their_probability
     units = gather([old, row("fake", "a", 4.0, clip="talk"), row("real", "b", -1.0)], "clip")
     assert [(u["path"], u["verdict"]) for u in units] == [("talk", "")]
     assert units[0]["log_odds"] == pytest.approx(3.0)
+
+
+def test_four_pictures_are_read_as_a_video_and_fewer_as_pictures() -> None:
+    # Logits: twice the log-odds of a picture, less one. A video takes them as they are.
+    media = Calibrations(
+        picture=Calibration(2.0, 0.5, 0.3, 0.7),
+        frame=Calibration(1.0, 9.0, 0.3, 0.7),
+        video=Calibration(1.0, 0.0, 0.3, 0.95),
+    )
+    many, few = [row("fake", "a", 2.0, clip="talk")] * 4, [row("fake", "a", 2.0, clip="walk")] * 3
+    units = {unit["path"]: unit for unit in gather([*many, *few], "clip", media)}
+    assert units["talk"]["log_odds"] == pytest.approx(3.0)
+    assert units["talk"]["fake_probability"] == pytest.approx(0.9526)
+    assert (units["walk"]["log_odds"], units["walk"]["verdict"]) == (pytest.approx(2.0), "likely_fake")

@@ -2,6 +2,7 @@
 
 import { make } from "./elements.js";
 import { CheckFailure } from "./service.js";
+import { pickThresholds } from "./verdict.js";
 import { drawVerdict } from "./verdict_view.js";
 import { fill, wordVerdict } from "./words.js";
 
@@ -92,7 +93,7 @@ export class Card {
    */
   showVerdict(verdict, model) {
     const { strings, service, announce } = this.surroundings;
-    const thresholds = model?.thresholds ?? null;
+    const thresholds = pickThresholds(model, verdict);
     this.show("verdict");
     this.view = drawVerdict(this.body, {
       verdict,

@@ -12,7 +12,9 @@
  * @property {string} version
  * @property {string[]} covers what it was trained and tested on
  * @property {string[]} limits where it is known to fail
- * @property {import("./verdict.js").Thresholds} thresholds
+ * @property {import("./verdict.js").Thresholds} thresholds of pictures
+ * @property {import("./verdict.js").Thresholds} [frame_thresholds] of single frames; older services tell none
+ * @property {import("./verdict.js").Thresholds} [video_thresholds] of videos; older services tell none
  * @property {string} terms terms of use
  */
 

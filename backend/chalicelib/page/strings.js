@@ -44,6 +44,8 @@ export const english = {
     reasonsTitle: "What to bear in mind",
     reasons: {
       face_too_small: "The face is very small in the picture, so there is little for the model to go on.",
+      face_too_blurred: "The face is too blurred to show the details that the model goes by.",
+      face_too_dark: "The face is too dark to show the details that the model goes by.",
       too_few_frames: "The face was seen in only a few frames, so there is little for the model to go on.",
       more_faces_than_checked:
         "The picture holds more faces than are judged at once. Only the largest were judged.",

@@ -71,8 +71,25 @@
 
 /**
  * Where the bands lie: likely real below `real_below`, likely fake above `fake_above`.
- * @typedef {{real_below: number, fake_above: number}} Thresholds
+ * @typedef {object} Thresholds
+ * @property {number} real_below
+ * @property {number} fake_above
+ * @property {Thresholds} [frame] of a video: where those of its single frames lie, if elsewhere
  */
+
+/**
+ * Pick the bands that a verdict was drawn by: those of pictures, frames and videos differ.
+ * @param {import("./service.js").Model | null} model null where it could not be loaded
+ * @param {Verdict} verdict
+ * @returns {Thresholds | null}
+ */
+export function pickThresholds(model, { media }) {
+  if (!model) return null;
+  const { thresholds, frame_thresholds: frame = thresholds, video_thresholds: video = thresholds } = model;
+  if (media.kind === "video") return { ...video, frame };
+  // Of an animation the first frame is judged.
+  return (media.frames ?? 1) > 1 ? frame : thresholds;
+}
 
 /**
  * Name the band that a probability lies in.

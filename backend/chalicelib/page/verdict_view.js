@@ -159,8 +159,10 @@ function drawStill(options) {
  * @returns {View}
  */
 function drawClip(options, tracks) {
-  const { verdict, strings, thresholds, frames, source } = options;
+  const { verdict, strings, frames, source } = options;
   const { timeline, frame: alt } = strings.verdict;
+  // A point is judged as a frame alone.
+  const thresholds = options.thresholds?.frame ?? options.thresholds;
   const stage = frames?.length ? drawStage(options) : null;
   const caption = make("p", { class: "unmask-caption" });
   const figure = make("figure", { class: "unmask-figure" });
