@@ -6,11 +6,13 @@ from pathlib import Path
 
 import keras
 
+from training.networks.folding import fold_normalisation
+
 
 def build_student(
     side: int = 160, width: float = 1.0, weights: str | Path | None = "imagenet", unfreeze_from: int = 4
 ) -> keras.Model:
-    """MobileNetV2 with a fully convolutional head: 1×1 convolution to one channel, then the mean.
+    """MobileNetV2, its normalisations folded, with a fully convolutional head: 1×1 to one channel, then the mean.
 
     The channel before the mean is an exact class-activation map (Zhou et al. 2016): its values add up to
     the logit, positive where a place speaks for *fake*.
@@ -20,7 +22,7 @@ def build_student(
         width: MobileNetV2's alpha.
         weights: "imagenet" to download, None for random, or a `.weights.h5` file without the top.
         unfreeze_from: inverted-residual block from which layers are trained (0 to 16); what lies below
-            keeps its weights and its batch statistics.
+            keeps its weights.
 
     Returns:
         float32 [N, side, side, 3] in [-1, 1] to a logit [N, 1]; the layer "evidence" holds the map
@@ -39,6 +41,7 @@ def build_student(
     )
     if weights not in ("imagenet", None):
         backbone.load_weights(weights)
+    backbone = fold_normalisation(backbone)
     freeze_below(backbone, f"block_{unfreeze_from}_expand")
     evidence = keras.layers.Conv2D(1, 1, name="evidence")(keras.layers.Dropout(0.2)(backbone.output))
     logit = keras.layers.GlobalAveragePooling2D(name="logit")(evidence)
