@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.settings import Settings
-from training.augmentation import augment
+from training.augmentation import augment, draw_framing, render
 from training.crops import open_picture
 from training.faces import LocatedFace
+from training.forgeries.mix import Forger, Mix
 from training.manifest import Sample, count_by_source
 from training.memory import BUDGET, Memory
-from training.self_blending import blend_self, can_blend, cut_region
+
+# What a picture goes through before it is augmented: pixels and the box of its face to pixels of the same size.
+Alter = Callable[[np.ndarray, tuple[float, float, float, float]], np.ndarray]
+# A place counts as forged from this share of its mask's highest value on.
+FORGED = 0.1
+# Stands for the cells of a fake of which nobody knows where it was forged.
+UNKNOWN = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnView:
+    """One view of a batch.
+
+    Attributes:
+        view: uint8 RGB [side, side, 3].
+        label: 1 fake, 0 real.
+        sample: the picture that it shows; of a forged pair, the photo that both halves are made of.
+        mask: of half of a forged pair, where the two differ, float32 [s, s] in [0, 1], cut as the view is.
+    """
+
+    view: np.ndarray
+    label: int
+    sample: Sample
+    mask: np.ndarray | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether it is half of a forged pair."""
+        return self.mask is not None
 
 
 class FaceBatches(keras.utils.PyDataset):
@@ -37,10 +68,11 @@ class FaceBatches(keras.utils.PyDataset):
         side: int,
         batch_size: int,
         weights: Mapping[str, float],
-        self_blended: float,
+        mix: Mix,
         settings: Settings,
         seed: int,
         first_step: int = 0,
+        cells: int = 0,
         workers: int = 1,
         budget: int = BUDGET,
     ) -> None:
@@ -53,11 +85,12 @@ class FaceBatches(keras.utils.PyDataset):
             side: side of a view, px.
             batch_size: even; half of it is fake.
             weights: factor of a source, by "source" or "source/fake"; 1 where not named.
-            self_blended: share of the fakes that are self-blended, 0 to 1; each comes with its own source
-                as a real one, so that nothing but the blend tells the two apart.
+            mix: shares of the fakes that are made on the fly; each comes with its own source as a real one, so
+                that nothing but the forgery tells the two apart.
             settings: limits of decoding.
             seed: fixes every draw.
             first_step: the batch to begin with, when a training goes on.
+            cells: side of the evidence map, where its cells are taught too; else 0.
             workers: threads that prepare batches.
             budget: bytes of decoded pictures that are held; the rest is read anew each time.
 
@@ -70,9 +103,11 @@ class FaceBatches(keras.utils.PyDataset):
         self._samples = [sample for sample in samples if sample.path in faces]
         self._faces, self._side, self._half = faces, side, batch_size // 2
         self.pictures = Memory(lambda index: open_picture(root, self._samples[index], settings), budget)
-        self._seed, self._first_step = seed, first_step
-        self._pairs = round(self_blended * self._half)
+        self._seed, self._first_step, self._cells = seed, first_step, cells
+        self._pairs = round(mix.total * self._half)
         self._classes = [self._weigh(label, weights) for label in (0, 1)]
+        place = {sample.path: index for index, sample in enumerate(self._samples)}
+        self._forger = Forger(self._samples, faces, lambda sample: self.pictures[place[sample.path]], mix)
         self._blendable = self._keep_blendable()
 
     def _weigh(self, label: int, weights: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +130,7 @@ class FaceBatches(keras.utils.PyDataset):
     def _keep_blendable(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the real samples whose face can be blended with itself, and the probability of each."""
         indices, odds = self._classes[0]
-        fits = [can_blend(np.array(self._faces[self._samples[i].path].landmarks)) for i in indices]
+        fits = [self._forger.can_forge(self._samples[i]) for i in indices]
         if self._pairs and not any(fits):
             raise ValueError("no real face is large enough to be blended with itself")
         return indices[fits], odds[fits] / max(odds[fits].sum(), 1e-12)
@@ -106,28 +141,48 @@ class FaceBatches(keras.utils.PyDataset):
         return None
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return views float32 [batch, side, side, 3] in [-1, 1] and labels float32 [batch, 1]."""
+        """Return views float32 [batch, side, side, 3] in [-1, 1] and targets float32 [batch, 1 or 1 + cells²].
+
+        The first column of the targets is the label; the others say of each cell of an evidence map what it should
+        show, see `training.losses`.
+        """
+        drawn = list(self.draw(step))
+        views = normalise(np.stack([each.view for each in drawn]))
+        labels = np.array([[each.label] for each in drawn], np.float32)
+        if not self._cells:
+            return views, labels
+        return views, np.hstack([labels, np.stack([self._cover(each) for each in drawn])])
+
+    def draw(self, step: int, alter: Alter = lambda pixels, box: pixels) -> Iterator[DrawnView]:
+        """Yield the views of a batch in its order.
+
+        Args:
+            step: which batch, ≥ 0.
+            alter: changes a picture, or a half of a pair, before it is augmented. It keeps the size, so that all draws
+                stay those of the picture as it is.
+        """
         rng = np.random.default_rng((self._seed, self._first_step + step))
-        views: list[np.ndarray] = []
-        for indices, odds in self._classes:
+        for label, (indices, odds) in enumerate(self._classes):
             for index in rng.choice(indices, self._half - self._pairs, p=odds):
-                pixels, face = self._open(index)
-                views.append(augment(pixels, face.box, self._side, rng))
+                sample, pixels = self._samples[index], self.pictures[index]
+                box = self._faces[sample.path].box
+                yield DrawnView(augment(alter(pixels, box), box, self._side, rng), label, sample)
         indices, odds = self._blendable
         for index in rng.choice(indices, self._pairs, p=odds) if self._pairs else ():
-            views.extend(self._blend(index, rng))
-        labels = np.repeat((0, 1), self._half - self._pairs).tolist() + [0, 1] * self._pairs
-        return normalise(np.stack(views)), np.array(labels, np.float32)[:, None]
+            forgery = self._forger.draw(self._samples[index], rng)
+            pair, box = forgery.pair, forgery.face.box
+            framing = draw_framing(box, pair.mask.shape, rng)
+            seed = int(rng.integers(2**63))
+            for label, half in enumerate((pair.real, pair.fake)):
+                # Both halves go through one and the same degradation.
+                view = render(alter(half, box), framing, self._side, np.random.default_rng(seed))
+                yield DrawnView(view, label, forgery.sample, framing.apply(pair.mask))
 
-    def _open(self, index: int) -> tuple[np.ndarray, LocatedFace]:
-        return self.pictures[index], self._faces[self._samples[index].path]
-
-    def _blend(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return a real view and the fake made of it, both gone through one and the same degradation."""
-        region, face = cut_region(*self._open(index))
-        pair = blend_self(region, np.array(face.landmarks), rng)
-        seed = int(rng.integers(2**63))
-        real, fake = (
-            augment(half, face.box, self._side, np.random.default_rng(seed)) for half in (pair.real, pair.fake)
-        )
-        return real, fake
+    def _cover(self, drawn: DrawnView) -> np.ndarray:
+        """Return of each cell the share of it that was forged, float32 [cells²]; `UNKNOWN` of a collected fake."""
+        if not drawn.label:
+            return np.zeros(self._cells**2, np.float32)
+        if drawn.mask is None:
+            return np.full(self._cells**2, UNKNOWN, np.float32)
+        forged = (drawn.mask > FORGED * drawn.mask.max()).astype(np.float32)
+        return cv2.resize(forged, (self._cells, self._cells), interpolation=cv2.INTER_AREA).ravel()

@@ -154,8 +154,10 @@ class History(keras.callbacks.Callback):
 class KeepBest(keras.callbacks.Callback):
     """Keeps the weights of a phase's best epoch, and ends the phase when none better comes."""
 
-    def __init__(self, folder: Path, number: int, phase: Phase, history: History) -> None:
+    def __init__(self, network: keras.Model, folder: Path, number: int, phase: Phase, history: History) -> None:
+        """Take the network that is kept; what is trained may be a model round its layers."""
         super().__init__()
+        self._network = network
         self._path, self._number, self._phase, self._history = best_weights(folder, number), number, phase, history
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -163,7 +165,7 @@ class KeepBest(keras.callbacks.Callback):
         rows = [*rows_of(self._history.rows, self._number), logs or {}]
         if find_best(rows, self._phase.monitor) == len(rows) - 1:
             with replacing(self._path) as unfinished:
-                without_optimizer(self.model).save_weights(unfinished)
+                without_optimizer(self._network).save_weights(unfinished)
         self.model.stop_training = is_over(rows, self._phase)
 
 

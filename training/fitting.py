@@ -24,6 +24,9 @@ from training.callbacks import (
     without_optimizer,
 )
 from training.faces import LocatedFace
+from training.forgeries.mix import Mix
+from training.learners import count_cells, make_learner
+from training.losses import LogitAccuracy, TaughtLoss
 from training.manifest import Sample
 from training.networks.catalogue import build, train_from
 from training.networks.loading import load_network
@@ -95,7 +98,7 @@ def fit_phases(
         if number >= reached and not is_over(own, phase):
             where = f" of phase {number}" if len(recipe.phases) > 1 else ""
             report(f"goes on after epoch {len(own)} of {phase.epochs}{where}" if own else _announce(number, recipe))
-            _fit(network, recipe, number, run, rows, make_batches(recipe, data, len(rows)), validation, report)
+            _fit(network, recipe, number, run, rows, make_batches(recipe, data, network, len(rows)), validation, report)
         if number >= reached and rows_of(rows, number):
             without_optimizer(network).load_weights(best_weights(folder, number))
     return rows
@@ -114,13 +117,16 @@ def _fit(
     """Run one phase to its end."""
     phase, folder, own = recipe.phases[number - 1], run / "checkpoint", rows_of(rows, number)
     steps = batches.steps if isinstance(batches, PassBatches) else recipe.steps
-    compile_for(network, phase, recipe, steps)
+    # What is kept is the network alone, whose layers the learner shares.
+    learner = start_learner(network, recipe)
+    train_from(network, phase.train_from)
+    compile_for(learner, phase, recipe, steps)
     checkpoint = Checkpoint(folder, number)
     if own:
-        checkpoint.restore(network, len(own))
+        checkpoint.restore(learner, len(own))
     history = History(run / "history.csv", rows, number, phase.epochs, report)
     try:
-        network.fit(
+        learner.fit(
             batches,
             steps_per_epoch=steps,
             initial_epoch=len(own),
@@ -132,7 +138,7 @@ def _fit(
                 checkpoint,
                 *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.ema_momentum else []),
                 validation,
-                KeepBest(folder, number, phase, history),
+                KeepBest(network, folder, number, phase, history),
                 history,
                 keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: checkpoint.keep(epoch)),
             ],
@@ -144,18 +150,27 @@ def _fit(
         raise
 
 
+def start_learner(network: keras.Model, recipe: Recipe) -> keras.Model:
+    """Return what is trained round a network, see `training.learners`.
+
+    Raises:
+        ValueError: the teacher cannot be loaded.
+    """
+    teacher = load_network(Path(recipe.teacher)) if recipe.teacher else None
+    return make_learner(network, cells=bool(recipe.map_weight), teacher=teacher)
+
+
 def compile_for(network: keras.Model, phase: Phase, recipe: Recipe, steps: int) -> None:
-    """Set what of a network a phase trains, and how; its epochs have so many steps."""
-    train_from(network, phase.train_from)
+    """Set how a phase trains what is trainable of a network; its epochs have so many steps."""
     network.compile(
         optimizer=make_optimizer(phase, recipe, steps),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
-        metrics=[keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")],
+        loss=TaughtLoss(recipe.map_weight, recipe.label_smoothing, recipe.distilled if recipe.teacher else 0.0),
+        metrics=[LogitAccuracy()],
     )
 
 
-def make_batches(recipe: Recipe, data: Data, epochs: int = 0) -> FaceBatches | PassBatches:
-    """Return the training batches that follow so many epochs, counted through all phases."""
+def make_batches(recipe: Recipe, data: Data, network: keras.Model, epochs: int = 0) -> FaceBatches | PassBatches:
+    """Return the training batches of a network that follow so many epochs, counted through all phases."""
     if recipe.sampling == "draws":
         return FaceBatches(
             data.train,
@@ -164,10 +179,11 @@ def make_batches(recipe: Recipe, data: Data, epochs: int = 0) -> FaceBatches | P
             side=recipe.side,
             batch_size=recipe.batch_size,
             weights=recipe.source_weights,
-            self_blended=recipe.self_blended,
+            mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
             settings=data.settings,
             seed=recipe.seed,
             first_step=epochs * recipe.steps,
+            cells=count_cells(network) if recipe.map_weight else 0,
             workers=WORKERS,
         )
     return PassBatches(

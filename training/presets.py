@@ -68,6 +68,9 @@ def _passes(architecture: str, side: int, *phases: Phase, **changes: object) -> 
         "weight_decay": 0.0,
         "ema_momentum": 0.0,
         "self_blended": 0.0,
+        "swapped": 0.0,
+        "upsampled": 0.0,
+        "map_weight": 0.0,
         "steps": 1,
     }
     return Recipe(architecture=architecture, side=side, phases=phases, **{**plain, **changes})  # type: ignore[arg-type]

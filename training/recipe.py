@@ -13,6 +13,8 @@ SCHEDULES = ("constant", "cosine")
 MONITORS = {"auc": True, "val_accuracy": True, "val_loss": False}
 AUGMENTATIONS = ("none", "flip", "geometry", "ours")
 SAMPLINGS = ("passes", "draws", "support_vectors")
+# Fields of a recipe that say how many of the fakes of a draw are made from real pictures, and how.
+FORGERIES = ("self_blended", "swapped", "upsampled")
 
 
 def _check(holds: bool, says: str, received: object) -> None:
@@ -72,25 +74,37 @@ class Recipe:
         weight_decay: of AdamW.
         ema_momentum: of the moving average of the weights, which is what is kept; 0 for none.
         source_weights: factor of a source in draws.
-        self_blended: share of the fakes of a draw that are blended on the fly from real pictures.
+        self_blended, swapped, upsampled: shares of the fakes of a draw that are made on the fly from real pictures;
+            see `training.forgeries.mix.Mix`. What is left of 1 are collected fakes.
+        map_weight: how much the cells of the evidence map count in the loss of draws, see `training.losses`; 0
+            teaches the logit alone.
+        teacher: a .keras network whose logits are learnt too, of the very views of draws; "" for none.
+        distilled: share of the logit's loss that is the distance from the teacher.
+        left_out: sources or methods whose fakes take no part, neither in training nor in validation.
         limit: at most so many training pictures a class, and validation pictures in proportion; 0 for all.
         seed: fixes the split and every draw.
     """
 
     architecture: str = "student"
-    side: int = 160
-    phases: tuple[Phase, ...] = (Phase(10, 4e-4, "adamw", "cosine", "block_4_expand"),)
+    side: int = 224
+    phases: tuple[Phase, ...] = (Phase(12, 2e-4, "adamw", "cosine", "block_4_expand"),)
     weights: str = "imagenet"
     width: float = 1.0
     batch_size: int = 32
     sampling: str = "draws"
-    steps: int = 150
+    steps: int = 500
     augmentation: str = "ours"
     label_smoothing: float = 0.01
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-2
     ema_momentum: float = 0.995
     source_weights: dict[str, float] = field(default_factory=dict)
-    self_blended: float = 0.5
+    self_blended: float = 0.42
+    swapped: float = 0.08
+    upsampled: float = 0.06
+    map_weight: float = 0.3
+    teacher: str = ""
+    distilled: float = 0.5
+    left_out: tuple[str, ...] = ()
     limit: int = 0
     seed: int = 0
 
@@ -100,7 +114,12 @@ class Recipe:
         _check(self.steps >= 1, "steps must be at least 1", self.steps)
         _check(self.limit >= 0, "limit must not be below 0", self.limit)
         _check(0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)", self.label_smoothing)
-        _check(0 <= self.self_blended <= 1, "self_blended must lie in [0, 1]", self.self_blended)
+        _check(0 <= self.distilled <= 1, "distilled must lie in [0, 1]", self.distilled)
+        _check(self.map_weight >= 0, "map_weight must not be below 0", self.map_weight)
+        for name in FORGERIES:
+            _check(0 <= getattr(self, name) <= 1, f"{name} must lie in [0, 1]", getattr(self, name))
+        forged = sum(getattr(self, name) for name in FORGERIES)
+        _check(forged <= 1 + 1e-9, f"{', '.join(FORGERIES)} must be at most 1 together", forged)
         _check(0 <= self.ema_momentum < 1, "ema_momentum must lie in [0, 1)", self.ema_momentum)
         _check(self.sampling in SAMPLINGS, f"sampling must be one of {', '.join(SAMPLINGS)}", self.sampling)
         _check(
@@ -109,11 +128,17 @@ class Recipe:
             self.augmentation,
         )
         _check(bool(self.phases) != (self.sampling == "support_vectors"), "phases are of networks", self.phases)
+        _check(not self.map_weight or self.sampling == "draws", "map_weight is of draws", self.map_weight)
+        _check(not self.teacher or self.sampling == "draws", "a teacher is of draws", self.teacher)
         _check(not self.source_weights or self.sampling == "draws", "source weights are of draws", self.source_weights)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, of JSON's types alone."""
-        return {**asdict(self), "phases": [asdict(phase) for phase in self.phases]}
+        stated = {**asdict(self), "phases": [asdict(phase) for phase in self.phases], "left_out": [*self.left_out]}
+        if not self.left_out:
+            # So that a run that was begun before anything could be left out goes on.
+            del stated["left_out"]
+        return stated
 
     @classmethod
     def from_dict(cls, stated: Mapping[str, Any]) -> Recipe:
@@ -123,7 +148,8 @@ class Recipe:
             ValueError: it holds something that no recipe has, or values that do not fit.
         """
         try:
-            return cls(**{**stated, "phases": tuple(Phase(**phase) for phase in stated["phases"])})
+            phases = tuple(Phase(**phase) for phase in stated["phases"])
+            return cls(**{**stated, "phases": phases, "left_out": tuple(stated.get("left_out", ()))})
         except (KeyError, TypeError) as error:
             raise ValueError(f"The recipe cannot be read: {error}") from error
 
@@ -144,7 +170,7 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     phases = recipe.phases
     draws, student = recipe.sampling == "draws", recipe.architecture == "student"
     for name, fits in (
-        *((name, draws) for name in ("steps", "source_weights", "self_blended")),
+        *((name, draws) for name in ("steps", "source_weights", "map_weight", "teacher", "distilled", *FORGERIES)),
         *((name, student) for name in ("width", "unfreeze_from")),
         *((name, bool(phases)) for name in ("epochs", "learning_rate", "batch_size")),
     ):

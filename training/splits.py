@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from training.manifest import ManifestError, Sample
 
@@ -45,6 +45,42 @@ def split_by_group(samples: Sequence[Sample], seed: int = 0) -> dict[str, list[S
         groups.sort(key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest())
         part_of.update(_deal(groups, members))
     return {part: [s for s in samples if part_of[s.group] == part] for part in PARTS}
+
+
+def list_families(samples: Sequence[Sample]) -> set[str]:
+    """Return the sources and methods of which there are fakes."""
+    return {name for sample in samples if sample.label for name in (sample.source, sample.method) if name}
+
+
+def leave_out(parts: Mapping[str, Sequence[Sample]], families: Sequence[str]) -> dict[str, list[Sample]]:
+    """Move all fakes of some families to the test part, so that nothing is learnt from them, no threshold either.
+
+    Their groups' real pictures stay where they are. So a group may then have its real pictures in the training part
+    and a fake in the test part, which is no leak of that family; but in its row no real picture of another part than
+    test may stand against it.
+
+    Args:
+        parts: as `split_by_group` returns them.
+        families: sources or methods; none moves nothing.
+
+    Returns:
+        The samples of each of `PARTS`.
+
+    Raises:
+        ManifestError: there is no fake of a family.
+    """
+    everyone = [sample for part in PARTS for sample in parts[part]]
+    known = list_families(everyone)
+    for family in families:
+        if family not in known:
+            raise ManifestError(
+                f"No fake is of the family {family!r}, so it cannot be left out. There are: "
+                f"{', '.join(sorted(known)) or 'none'}."
+            )
+    moved = [s for s in everyone if s.label and {s.source, s.method} & set(families)]
+    paths = {sample.path for sample in moved}
+    kept = {part: [sample for sample in parts[part] if sample.path not in paths] for part in PARTS}
+    return {**kept, "test": [*kept["test"], *moved]}
 
 
 def _take_stated(samples: Sequence[Sample]) -> dict[str, list[Sample]]:

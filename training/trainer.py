@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import keras
 import numpy as np
 
 from chalicelib.settings import Settings
-from chalicelib.verdicts import Calibration
-from training.calibration import fit_calibration
+from chalicelib.verdicts import Calibration, Calibrations
+from training.calibration import fit_calibrations
 from training.callbacks import Row, Validation, find_best, rows_of, without_optimizer, write_history
 from training.crops import load_crops, predict_logits
 from training.curves import draw_curves
@@ -21,17 +22,18 @@ from training.evaluation import to_json
 from training.faces import FOUND, adopt_faces, locate_faces
 from training.files import hash_file, replacing
 from training.fitting import Data, fit_phases, start_network
+from training.levels import name_clips
 from training.manifest import ManifestError, Sample, read_manifest
 from training.metrics import auc, measure
 from training.presets import PRESETS
 from training.progress import every
 from training.recipe import Recipe
 from training.records import RECORD, RunMismatch, hash_data, now, open_record, write_json
-from training.splits import FRACTIONS, limit_by_class, split_by_group
+from training.splits import FRACTIONS, leave_out, limit_by_class, split_by_group
 
 NETWORK = "network.keras"
 # The band of doubt of a network that could not be calibrated: only the far ends count as a verdict.
-UNCALIBRATED = Calibration(temperature=1.0, bias=0.0, real_below=0.05, fake_above=0.95)
+UNCALIBRATED = Calibrations.alike(Calibration(temperature=1.0, bias=0.0, real_below=0.05, fake_above=0.95))
 
 
 def train(
@@ -102,7 +104,8 @@ def train(
     fit = _fit_support_vectors if recipe.sampling == "support_vectors" else _fit_network
     network, findings = fit(network, recipe, data, run, Validation(crops, validated), report)
     _save(network, saved)
-    card = _make_card(network, recipe, preset, crops, validated, hash_file(saved))
+    clips = name_clips(validated, manifest)[0]
+    card = _make_card(network, recipe, preset, crops, validated, clips, hash_file(saved))
     write_json(run / "card.json", to_json(card))
     record |= {
         "finished": now(),
@@ -122,9 +125,9 @@ def _choose(
     The whole manifest is split before it is cut, so that no limit moves a group from one part to another.
 
     Raises:
-        ManifestError: no row has a file.
+        ManifestError: no row has a file, or there is no fake of a family that is to be left out.
     """
-    parts = split_by_group(samples, recipe.seed)
+    parts = leave_out(split_by_group(samples, recipe.seed), recipe.left_out)
     lost = [sample.path for sample in samples if not (root / sample.path).is_file()]
     if lost and len(lost) == len(samples):
         raise ManifestError(f"None of the {len(samples)} rows has a file under {root}, such as {lost[0]}; see --root.")
@@ -220,7 +223,13 @@ def _save(network: keras.Model, path: Path) -> None:
 
 
 def _make_card(
-    network: keras.Model, recipe: Recipe, preset: str, crops: np.ndarray, samples: Sequence[Sample], digest: str
+    network: keras.Model,
+    recipe: Recipe,
+    preset: str,
+    crops: np.ndarray,
+    samples: Sequence[Sample],
+    clips: Mapping[str, str],
+    digest: str,
 ) -> dict[str, Any]:
     """Say what the network is and how its logits are to be read, as fitted on the validation groups."""
     labels = np.array([sample.label for sample in samples])
@@ -234,16 +243,24 @@ def _make_card(
         "evidence": any(layer.name == "evidence" for layer in network.layers),
         "published": PRESETS[preset].published if preset in PRESETS else "",
         "parameters": network.count_params(),
+        # What an evaluation may call never seen.
+        "left_out": [*recipe.left_out],
     }
     try:
-        calibration = fit_calibration(labels, logits, [sample.source for sample in samples])
+        calibration = fit_calibrations(
+            labels,
+            logits,
+            [sample.source for sample in samples],
+            [sample.group for sample in samples],
+            [clips.get(sample.path, "") for sample in samples],
+        )
     except ValueError as error:
         calibration = UNCALIBRATED
         card["uncalibrated"] = f"The logits are taken as they are: {error}."
-    card["calibration"] = {name: getattr(calibration, name) for name in Calibration.__dataclass_fields__}
+    card["calibration"] = asdict(calibration)
     figures: dict[str, Any] = {"pictures": len(samples), "auc": auc(labels, logits)}
     if len(samples):
-        probabilities = np.array([calibration.probability(float(logit)) for logit in logits])
+        probabilities = np.array([calibration.picture.probability(float(logit)) for logit in logits])
         figures |= measure(labels, probabilities)
     card["validation"] = figures
     return card

@@ -20,8 +20,9 @@ from statistics import median
 
 from chalicelib.settings import Settings
 from training.faces import locate_faces
-from training.fitting import WORKERS, Data, compile_for, make_batches, start_network
+from training.fitting import WORKERS, Data, compile_for, make_batches, start_learner, start_network
 from training.manifest import read_manifest
+from training.networks.catalogue import train_from
 from training.presets import find
 from training.splits import limit_by_class, split_by_group
 
@@ -48,7 +49,9 @@ def read_data(limit: int) -> Data:
 def measure(name: str, data: Data, rounds: int) -> dict[str, float]:
     """Return views a second of a preset's pipeline, cold and warm, and of its network; and warm by network."""
     recipe = replace(find(name).recipe, weights="none")
-    batches, network = make_batches(recipe, data), start_network(recipe)
+    network = start_network(recipe)
+    learner = start_learner(network, recipe)
+    batches = make_batches(recipe, data, network)
     step = 0
 
     def prepare(count: int) -> int:
@@ -67,17 +70,18 @@ def measure(name: str, data: Data, rounds: int) -> dict[str, float]:
     views_ready, labels = batches[0]
     consumers = {}
     for number, phase in enumerate(recipe.phases, start=1):
-        compile_for(network, phase, recipe, recipe.steps)
-        network.train_on_batch(views_ready, labels)
-        consumers[number] = _rate(lambda: _train(network, views_ready, labels), 1, TURN)[0]
+        train_from(network, phase.train_from)
+        compile_for(learner, phase, recipe, recipe.steps)
+        learner.train_on_batch(views_ready, labels)
+        consumers[number] = _rate(lambda: _train(learner, views_ready, labels), 1, TURN)[0]
     greediest = max(consumers, key=lambda number: consumers[number])
-    compile_for(network, recipe.phases[greediest - 1], recipe, recipe.steps)
-    network.train_on_batch(views_ready, labels)
+    compile_for(learner, recipe.phases[greediest - 1], recipe, recipe.steps)
+    learner.train_on_batch(views_ready, labels)
 
     made, taken = [], []
     for _ in range(rounds):
         made.append(_rate(lambda: prepare(2 * WORKERS), 0, TURN))
-        taken.append(_rate(lambda: _train(network, views_ready, labels), 1, TURN))
+        taken.append(_rate(lambda: _train(learner, views_ready, labels), 1, TURN))
     return {
         "cold": round(cold, 1),
         "pipeline": round(median(rate for rate, _ in made), 1),

@@ -15,6 +15,7 @@ from chalicelib.settings import Settings
 from training.batches import FaceBatches
 from training.crops import load_crops
 from training.faces import LocatedFace
+from training.forgeries.mix import Mix
 from training.manifest import Sample, read_manifest
 
 SETTINGS = Settings()
@@ -27,7 +28,7 @@ def make(
         "side": 64,
         "batch_size": 8,
         "weights": {},
-        "self_blended": 0.5,
+        "mix": Mix(0.5),
         "settings": SETTINGS,
         "seed": 0,
         **changes,

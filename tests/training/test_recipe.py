@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from training.presets import PRESETS, find
 from training.recipe import Phase, Recipe, override
 
+STUDENT = find("student").recipe
+
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_recipe_survives_its_record(name: str) -> None:
     recipe = find(name).recipe
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    left_out = override(recipe, {"left_out": ("sd21", "swaps")})
+    assert Recipe.from_dict(json.loads(json.dumps(left_out.to_dict()))) == left_out
 
 
 @pytest.mark.parametrize(
     ("preset", "changes", "field", "value"),
     [
         ("student", {"side": 96, "limit": 7}, "side", 96),
-        ("student", {"unfreeze_from": 6}, "phases", (Phase(10, 4e-4, "adamw", "cosine", "block_6_expand"),)),
-        ("student", {"unfreeze_from": 0}, "phases", (Phase(10, 4e-4, "adamw", "cosine", "all"),)),
+        ("student", {"unfreeze_from": 6}, "phases", (replace(STUDENT.phases[0], train_from="block_6_expand"),)),
+        ("student", {"unfreeze_from": 0}, "phases", (replace(STUDENT.phases[0], train_from="all"),)),
         ("student", {"source_weights": {"ffpp": 3.0}}, "source_weights", {"ffpp": 3.0}),
+        ("cnn-128", {"left_out": ("ffpp",)}, "left_out", ("ffpp",)),
     ],
 )
 def test_what_is_given_takes_the_place_of_the_presets(

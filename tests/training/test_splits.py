@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.manifest import ManifestError, Sample, read_manifest
-from training.splits import PARTS, split_by_group
+from training.splits import PARTS, leave_out, split_by_group
 
 
 def make(groups: list[int], source: str = "street") -> list[Sample]:
@@ -80,3 +80,26 @@ def test_the_shared_pairs_are_kept_apart(shared: Path) -> None:
     pairs = {part: {s.group for s in rows if s.source == "ffpp"} for part, rows in parts.items()}
     assert min(map(len, pairs.values())) >= 2
     assert sum(map(len, pairs.values())) == 17
+
+
+def test_a_family_that_is_left_out_lies_in_the_test_part_and_its_reals_stay() -> None:
+    samples = [
+        Sample(f"{source} {method} {i} {label}", label, source, method if label else "", f"{source} {i}")
+        for source, method in (("film", "swap"), ("film", "puppet"), ("painted", "brush"))
+        for i in range(20)
+        for label in (0, 1)
+    ]
+    parts = split_by_group(samples)
+    for families in (["swap"], ["film"], ["swap", "painted"]):
+        left = leave_out(parts, families)
+        assert sorted(s.path for rows in left.values() for s in rows) == sorted(s.path for s in samples)
+        for part in ("train", "validation"):
+            assert left[part] == [s for s in parts[part] if not (s.label and {s.source, s.method} & set(families))]
+            assert len(left[part]) < len(parts[part])
+    assert leave_out(parts, []) == parts
+
+
+def test_what_is_not_there_cannot_be_left_out() -> None:
+    parts = split_by_group([Sample("a", 1, "film", "swap", "a"), Sample("b", 0, "street", "", "b")])
+    with pytest.raises(ManifestError, match=r"family 'street', so it cannot be left out\. There are: film, swap"):
+        leave_out(parts, ["street"])

@@ -32,6 +32,7 @@ def test_the_list_names_every_preset_and_needs_no_data() -> None:
         (["--preset", "cnn-128", "--side", 20], 1, "side must be at least 32"),
         (["--weight", "street"], 2, "SOURCE=N"),
         (["--weight", "street=-1"], 2, "SOURCE=N"),
+        (["--leave-out", "martians"], 1, "No fake is of the family 'martians', so it cannot be left out"),
         (["--repeat", "{faces}", "--side", 64], 2, "leave out --preset"),
         (["--repeat", "{faces}"], 1, "cannot be read"),
         (["--preset", "cnn-128", "--weights", "nowhere.h5", "--epochs", 0], 1, "nowhere.h5"),

@@ -6,7 +6,7 @@ import csv
 import errno
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -25,6 +25,7 @@ from training.memory import Memory
 from training.passes import PassBatches
 from training.recipe import Phase, Recipe
 from training.records import RunMismatch
+from training.splits import split_by_group
 from training.trainer import NETWORK, UNCALIBRATED, train
 
 # Tracing the training step takes most of a minute where the machine is busy, and each call traces anew.
@@ -42,7 +43,13 @@ DRAWS = Recipe(
     ema_momentum=0.8,
 )
 PASSES = replace(
-    DRAWS, sampling="passes", augmentation="geometry", ema_momentum=0.0, self_blended=0.0, phases=DRAWS.phases[1:]
+    DRAWS,
+    sampling="passes",
+    augmentation="geometry",
+    ema_momentum=0.0,
+    self_blended=0.0,
+    map_weight=0.0,
+    phases=DRAWS.phases[1:],
 )
 
 
@@ -104,7 +111,8 @@ def test_a_run_leaves_network_card_record_history_and_curves(finished: Path, rec
     card = json.loads((finished / "card.json").read_text())
     assert (card["name"], card["preset"], card["architecture"], card["side"]) == ("meso4", "meso4", "student", 32)
     assert card["published"] == presets.find("meso4").published
-    assert set(card["calibration"]) == {"temperature", "bias", "real_below", "fake_above"}
+    assert set(card["calibration"]) == {"picture", "frame", "video"}
+    assert set(card["calibration"]["picture"]) == {"temperature", "bias", "real_below", "fake_above"}
     assert card["validation"]["pictures"] == 8
     record = json.loads((finished / "record.json").read_text())
     assert record["overrides"] == {"side": 32}
@@ -303,7 +311,7 @@ def test_what_cannot_be_calibrated_says_so_and_doubts_widely(collection: Path, f
     train(untrained, manifest, collection, run, report=says.append)
     assert any("lacks a class" in line for line in says)
     card = json.loads((run / "card.json").read_text())
-    assert card["calibration"] == {name: getattr(UNCALIBRATED, name) for name in card["calibration"]}
+    assert card["calibration"] == asdict(UNCALIBRATED)
     assert "real and fake" in card["uncalibrated"]
     assert card["validation"]["auc"] is None
 
@@ -405,3 +413,17 @@ def test_every_preset_trains_a_network(
     train(tiny, collection / "faces.csv", collection, run, preset=name)
     assert len(read_history(run / "history.csv")) == len(phases)
     assert keras.models.load_model(run / NETWORK, compile=False).output.shape == (None, 1)
+
+
+def test_what_is_left_out_is_neither_trained_nor_validated_on(
+    collection: Path, found: Path, tmp_path: Path, tiny: None
+) -> None:
+    recipe = replace(PASSES, left_out=("street",), phases=(Phase(0, 1e-3),))
+    train(recipe, collection / "faces.csv", collection, run_in(tmp_path / "run", found))
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    parts = split_by_group(read_manifest(collection / "faces.csv"))
+    for part, counts in record["pictures"].items():
+        assert counts["fake"] == sum(sample.label and sample.source == "studio" for sample in parts[part])
+        assert counts["real"] == sum(not sample.label for sample in parts[part])
+    assert record["config"]["left_out"] == ["street"]
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["left_out"] == ["street"]

@@ -49,6 +49,19 @@ def list_presets(context: click.Context, option: click.Parameter, wanted: bool) 
     help="Draw a source N times as often; repeatable; student and high-pass.",
 )
 @click.option("--self-blended", type=float, help="Share of the fakes made by self-blending; student and high-pass.")
+@click.option("--swapped", type=float, help="Share made by laying another face over; student and high-pass.")
+@click.option("--upsampled", type=float, help="Share made by remaking a part from fewer numbers; likewise.")
+@click.option(
+    "--leave-out",
+    "left_out",
+    multiple=True,
+    metavar="FAMILY",
+    help="Neither train nor validate on the fakes of this source or method; repeatable. `unmask evaluate` then tells "
+    "how the network does on what it never saw.",
+)
+@click.option("--map-weight", type=float, help="How much the cells of the evidence map count; likewise, 0 for none.")
+@click.option("--teacher", metavar="FILE", help="A .keras network, an ensemble's say, whose logits are learnt too.")
+@click.option("--distilled", type=float, help="Share of the logit's loss that is the distance from the teacher.")
 @click.option("--width", type=float, help="MobileNetV2's width (alpha); student.")
 @click.option("--unfreeze-from", type=int, help="First block that is trained; student.")
 @click.option("--seed", type=int, help="Fixes the split and every draw.")
@@ -59,6 +72,7 @@ def train(
     out: Path | None,
     repeat: Path | None,
     source_weights: tuple[str, ...],
+    left_out: tuple[str, ...],
     **options: int | float | str | None,
 ) -> None:
     """Train a detector on labelled faces: ours, or one of the source projects' by name.
@@ -77,6 +91,8 @@ def train(
     changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if source_weights:
         changes["source_weights"] = _parse_weights(source_weights)
+    if left_out:
+        changes["left_out"] = left_out
     if repeat and (preset or changes):
         raise click.UsageError("--repeat takes everything from the record; leave out --preset and what changes one.")
 
@@ -133,8 +149,9 @@ def _describe_views(recipe: Recipe) -> str:
     if recipe.sampling == "support_vectors":
         return "every picture once"
     if recipe.sampling == "draws":
-        share = f"{recipe.self_blended:.0%} of the fakes self-blended"
-        return f"draws of {recipe.batch_size} × {recipe.steps} an epoch, half fake, {share}, augmentation ours"
+        made = ((recipe.self_blended, "self-blended"), (recipe.swapped, "swapped"), (recipe.upsampled, "up-sampled"))
+        share = "of the fakes " + ", ".join(f"{part:.0%} {name}" for part, name in made)
+        return f"draws of {recipe.batch_size} × {recipe.steps} an epoch, half fake, {share}; augmentation ours"
     return f"passes in batches of {recipe.batch_size}, augmentation {recipe.augmentation}"
 
 

@@ -1,0 +1,92 @@
+"""What is told of a training's views is told of the very views that it gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from chalicelib.detector import normalise
+from chalicelib.settings import Settings
+from training.batches import FORGED, UNKNOWN, FaceBatches
+from training.faces import LocatedFace
+from training.forgeries.mix import Mix
+from training.manifest import read_manifest
+from training.probes import cover
+
+HALF_MADE = Mix(0.25, 0.25)
+
+
+def make(collection: Path, faces: dict[str, LocatedFace], mix: Mix = HALF_MADE, cells: int = 0) -> FaceBatches:
+    samples = read_manifest(collection / "faces.csv")
+    options = {"side": 64, "batch_size": 16, "weights": {}, "mix": mix, "settings": Settings(), "seed": 3}
+    return FaceBatches(samples, faces, collection, cells=cells, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mix", [Mix(0.25, 0.25), Mix(0.0), Mix(0.5, 0.25, 0.25)])
+def test_the_views_are_those_of_the_batch(collection: Path, faces: dict[str, LocatedFace], mix: Mix) -> None:
+    batches = make(collection, faces, mix)
+    for step in (0, 5):
+        views, labels = batches[step]
+        drawn = list(batches.draw(step))
+        assert np.array_equal(views, normalise(np.stack([view.view for view in drawn])))
+        assert labels[:, 0].tolist() == [view.label for view in drawn]
+        assert sum(view.made for view in drawn) == 2 * round(8 * mix.total)
+
+
+def test_both_halves_of_a_pair_are_of_one_photo_and_the_rest_has_its_own_label(
+    collection: Path, faces: dict[str, LocatedFace]
+) -> None:
+    draws = make(collection, faces)
+    drawn = list(draws.draw(0))
+    made = [view for view in drawn if view.made]
+    for real, fake in zip(made[::2], made[1::2], strict=True):
+        assert (real.label, fake.label) == (0, 1)
+        assert real.sample == fake.sample
+        assert real.sample.label == 0
+    assert all(view.label == view.sample.label for view in drawn if not view.made)
+
+
+def test_what_is_altered_is_drawn_no_differently(collection: Path, faces: dict[str, LocatedFace]) -> None:
+    draws = make(collection, faces)
+    plain, covered = list(draws.draw(2)), list(draws.draw(2, cover))
+    assert [(view.sample, view.label) for view in plain] == [(view.sample, view.label) for view in covered]
+    assert all(not np.array_equal(one.view, other.view) for one, other in zip(plain, covered, strict=True))
+    # With all of a picture altered in the same way, nothing but the draw of its degradation is left.
+    dark = list(draws.draw(2, lambda pixels, box: np.zeros_like(pixels)))
+    made = [view.view for view in dark if view.made]
+    assert all(np.array_equal(real, fake) for real, fake in zip(made[::2], made[1::2], strict=True))
+
+
+def test_cells_are_taught_where_a_pair_was_forged_and_nowhere_else(
+    collection: Path, faces: dict[str, LocatedFace]
+) -> None:
+    draws = make(collection, faces, Mix(0.5), cells=4)
+    targets = draws[1][1]
+    assert targets.shape == (16, 1 + 16)
+    for drawn, (label, *cells) in zip(draws.draw(1), targets, strict=True):
+        assert label == drawn.label
+        if not label:
+            assert not any(cells)
+        elif not drawn.made:
+            assert set(cells) == {UNKNOWN}
+        else:
+            assert drawn.mask is not None
+            assert 0 <= min(cells) < 0.5 < max(cells) < 1.001
+            assert np.mean(cells) == pytest.approx((drawn.mask > FORGED * drawn.mask.max()).mean(), abs=0.01)
+
+
+def test_the_mask_lies_in_the_view_as_the_forgery_does(collection: Path, faces: dict[str, LocatedFace]) -> None:
+    draws = make(collection, faces, Mix(0.0, 0.0, 1.0))
+    drawn = [view for step in range(4) for view in draws.draw(step)]
+    agreeing = []
+    for real, fake in zip(drawn[::2], drawn[1::2], strict=True):
+        assert fake.mask is not None
+        changed = np.abs(real.view.astype(float) - fake.view).mean(axis=2)
+        mask = cv2.resize(fake.mask, changed.shape) > 0.5
+        if mask.any() and changed.max() > 8:
+            agreeing.append(changed[mask].mean() > changed[~mask].mean())
+    assert len(agreeing) > 5
+    assert np.mean(agreeing) > 0.9
