@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,11 @@ from training.splits import split_by_group
 CLEAN = "clean"
 # Pictures of the degradation grid, which multiplies the work by their number.
 GRID_PICTURES = 400
+# Degradations whose cost is told row by row of the table, which takes more pictures.
+TOLD_BY_ROW = ("JPEG 50", "half size")
+TOLD_PICTURES = 2000
 # Raised when what is remembered would no longer be what is computed.
-VERSION = 1
+VERSION = 2
 # Settings that change what is found in a picture or what its verdict is.
 LIMITS = ("max_bytes", "max_pixels", "min_side", "max_aspect", "search_side", "max_faces", "min_face")
 SECONDS = 5.0
@@ -111,6 +114,26 @@ class Bench:
         clips, rule = name_clips(samples, manifest)
         return cls(samples, root, settings, manifest, part, seed, clips, rule, cache, report)
 
+    def widen(self, families: Sequence[str]) -> Bench | None:
+        """Return a bench of the other parts' fakes of some families; None where there is none.
+
+        A model that none of them was shown may be tried on all of them. The other parts' real pictures stay out:
+        those it may know.
+
+        Args:
+            families: sources or methods.
+        """
+        here = {sample.path for sample in self.samples}
+        others = [
+            sample
+            for sample in read_manifest(self.manifest)
+            if sample.label and {sample.source, sample.method} & set(families) and sample.path not in here
+        ]
+        if self.part == "all" or not others:
+            return None
+        clips, rule = name_clips(others, self.manifest)
+        return replace(self, samples=others, clips=clips, clip_rule=rule, _faces={}, _digest="")
+
     def digest(self) -> str:
         """Return a hash of the pictures, of what is said of them and of the limits under which they are checked."""
         if not self._digest:
@@ -150,7 +173,7 @@ class Bench:
         return thin(self.samples, GRID_PICTURES)
 
     def faces(self, harm: str = CLEAN) -> dict[str, Found]:
-        """Return the faces of every picture, or of the grid's pictures after a degradation.
+        """Return the faces of every picture, or of some pictures after a degradation.
 
         Raises:
             DegradationError: it cannot be made here.
@@ -218,7 +241,9 @@ class Bench:
         return missing, [harm for harm in degradations() if harm not in missing]
 
     def _pictures(self, harm: str) -> Sequence[Sample]:
-        return self.samples if harm == CLEAN else self.grid()
+        if harm == CLEAN:
+            return self.samples
+        return thin(self.samples, TOLD_PICTURES) if harm in TOLD_BY_ROW else self.grid()
 
 
 def thin(samples: Sequence[Sample], most: int) -> list[Sample]:

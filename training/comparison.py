@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import UnmaskError
-from training.bench import CLEAN, Bench, BenchError
+from training.bands import measure_bands
+from training.bench import CLEAN, TOLD_BY_ROW, Bench, BenchError
+from training.contrasts import Contrast, count_labels, tabulate
 from training.costs import count_parameters, time_apart
 from training.degradations import DegradationError
 from training.evaluation import ModelFiles, find_model, load_model, measure_rows, summarise
 from training.manifest import Sample
+from training.splits import list_families
 
 # A model's name becomes part of file names.
 NAME = re.compile(r"[\w .+-]+(#\w+)?")
@@ -63,6 +66,8 @@ def examine(
     harms: Sequence[str] = (),
     covered: bool = False,
     left_out: Sequence[str] = (),
+    contrasts: Sequence[Contrast] = (),
+    widen: bool = False,
 ) -> dict[str, Any]:
     """Try one model.
 
@@ -73,9 +78,13 @@ def examine(
         harms: degradations to try.
         covered: whether to score the pictures with their faces covered too.
         left_out: sources or methods that the model has not seen in training.
+        contrasts: rows that the table begins with.
+        widen: whether families that the model's own card says were left out are tried without being asked for, and on
+            the fakes of the other parts too, of which it has seen none.
 
     Returns:
-        What the model is, `metrics`, `grid`, `covered`, `left_out` and `rows`, a row a picture.
+        What the model is, `metrics`, `table` (see `tabulate`), `bands` (see `measure_bands`), `grid`, `covered`,
+        `left_out`, `known_left_out` (those that the card states) and `rows`, a row a picture.
 
     Raises:
         ModelUnavailable: there is no such model, or it gives no numbers.
@@ -87,37 +96,69 @@ def examine(
         rows = bench.score(name, model, digest)
         grid = {harm: bench.score(name, model, digest, harm) for harm in harms}
         behind = bench.score_covered(name, model, digest) if covered else {}
+        # The card of the model itself; that of the served one says nothing of another network.
+        own = model.card if files.card.parent == files.network.parent else {}
+        stated = list(own.get("left_out", ())) if widen else []
+        more = bench.widen(stated)
+        beyond = more.score(name, model, digest) if more else []
+        stated = find_families([*bench.samples, *(more.samples if more else ())], stated)
     except DegradationError as error:
         raise BenchError(f"A degradation failed: {error}.") from error
     except UnmaskError as error:
         raise type(error)(f"{name}: {error.message}", code=error.code) from error
-    reals = [row for row in rows if row["label"] == "real"]
     kept = {sample.path for sample in bench.grid()} if grid else set()
-    on_clean = {CLEAN: [row for row in rows if row["path"] in kept]} if grid else {}
+    on_clean = {CLEAN: rows} if grid else {}
     return {
-        **_describe(name, files, model.card, model.side),
+        **_describe(name, files, own, model.side),
         "digest": digest,
         "spec": spec,
         "calibration": {
-            key: getattr(model.calibration, key) for key in ("temperature", "bias", "real_below", "fake_above")
+            key: getattr(model.calibration.picture, key) for key in ("temperature", "bias", "real_below", "fake_above")
         },
         "metrics": summarise(rows, model.calibration),
-        "grid": {harm: measure_rows(harmed) for harm, harmed in {**on_clean, **grid}.items()},
-        "covered": behind,
-        "left_out": {
-            family: measure_rows(
-                reals + [r for r in rows if r["label"] == "fake" and family in (r["source"], r["method"])]
-            )
-            for family in left_out
+        "table": tabulate(
+            rows,
+            contrasts,
+            calibration=model.calibration,
+            harmed={harm: grid[harm] for harm in TOLD_BY_ROW if harm in grid},
+        ),
+        "bands": measure_bands(rows),
+        "grid": {
+            harm: measure_rows([row for row in harmed if row["path"] in kept])
+            for harm, harmed in {**on_clean, **grid}.items()
         },
+        "covered": behind,
+        "known_left_out": stated,
+        "left_out": measure_left_out([*rows, *beyond], list(dict.fromkeys([*left_out, *stated]))),
         "rows": rows,
     }
 
 
-def _describe(name: str, files: ModelFiles, card: Mapping[str, Any], side: int) -> dict[str, Any]:
+def measure_left_out(rows: Sequence[dict[str, Any]], families: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the figures of families against all reals, and against those of their own sources where these are some.
+
+    Args:
+        rows: of pictures.
+        families: sources or methods that a model has not seen in training.
+
+    Returns:
+        By title `family`, `fakes`, `reals` and the figures of `measure_rows`.
+    """
+    reals = {row["source"] for row in rows if row["label"] == "real"}
+    figures = {}
+    for family in families:
+        contrasts = [Contrast(family, (family,))]
+        own = {row["source"] for row in contrasts[0].pick(rows) if row["label"] == "fake"} & reals
+        if own and own != reals:
+            contrasts.append(Contrast(f"{family} against its own real", (family,), tuple(sorted(own))))
+        for contrast in contrasts:
+            picked = contrast.pick(rows)
+            figures[contrast.title] = {"family": family, **count_labels(picked), **measure_rows(picked)}
+    return figures
+
+
+def _describe(name: str, files: ModelFiles, own: Mapping[str, Any], side: int) -> dict[str, Any]:
     base, _, seed = name.partition("#")
-    # The card of the model itself; that of the served one says nothing of another network.
-    own = card if files.card.parent == files.network.parent else {}
     return {
         "name": name,
         "base": base,
@@ -133,13 +174,19 @@ def _describe(name: str, files: ModelFiles, card: Mapping[str, Any], side: int) 
     }
 
 
+def find_families(samples: Sequence[Sample], named: Sequence[str]) -> list[str]:
+    """Return those of the named sources and methods of which there are fakes."""
+    known = list_families(samples)
+    return [family for family in named if family in known]
+
+
 def check_families(samples: Sequence[Sample], left_out: Sequence[str]) -> None:
     """Make sure that every family said to be left out is there.
 
     Raises:
         BenchError: one is not.
     """
-    known = {name for sample in samples if sample.label for name in (sample.source, sample.method) if name}
+    known = list_families(samples)
     for family in left_out:
         if family not in known:
             raise BenchError(

@@ -16,7 +16,7 @@ from chalicelib.detector import Detector
 from chalicelib.errors import ModelUnavailable
 from chalicelib.faces import FaceFinder
 from chalicelib.settings import Settings
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibrations
 from training.files import replacing
 from training.keras_detector import KerasDetector
 from training.levels import gather, name_clips
@@ -122,7 +122,7 @@ def score(
     return rows
 
 
-def summarise(rows: Sequence[dict[str, Any]], calibration: Calibration | None = None) -> dict[str, Any]:
+def summarise(rows: Sequence[dict[str, Any]], calibration: Calibrations | None = None) -> dict[str, Any]:
     """Turn scored pictures into figures, overall, by source and by family of fakes, and by clip and group.
 
     A picture without a score is counted in `unscored` and takes no part in the other figures: leaving it out

@@ -18,10 +18,13 @@ from chalicelib.checks import Finds, Scores
 from chalicelib.errors import ModelUnavailable, UnmaskError
 from chalicelib.faces import FaceFinder, crop_face
 from chalicelib.images import decode
+from chalicelib.quality import find_flaws
+from chalicelib.schema import Reason
 from chalicelib.settings import Settings
-from chalicelib.verdicts import judge_face, judge_picture
+from chalicelib.verdicts import Calibration, judge_face, judge_picture
 from training.manifest import Sample
 from training.notes import Notes
+from training.skin import measure_skin
 
 # Crops that a network is given at once.
 BATCH = 32
@@ -29,6 +32,8 @@ BATCH = 32
 CHUNK = 64
 CHUNK_BYTES = 200_000_000
 
+# A picture, the crops of its faces uint8 [N, S, S, 3], and why each of them cannot be judged.
+_Waiting = tuple[Sample, np.ndarray, list[tuple[Reason, ...]]]
 Progress = Callable[[int, int], None]
 # What pictures go through before they are checked: pixels to the bytes of a file, picture by picture.
 Alter = Callable[[Sequence[np.ndarray]], list[bytes]]
@@ -46,11 +51,13 @@ class Found:
         boxes: x, y, width, height, px, largest first.
         left_out: faces found but not judged.
         error: why the picture cannot be read; "" where it can.
+        skins: of each box, how light the skin looks, degrees; see `training.skin`.
     """
 
     boxes: tuple[tuple[float, float, float, float], ...] = ()
     left_out: int = 0
     error: str = ""
+    skins: tuple[float | None, ...] = ()
 
 
 def find_faces(
@@ -92,12 +99,15 @@ def _find(pixels: np.ndarray | str, finder: Finds, settings: Settings) -> Found:
     if isinstance(pixels, str):
         return Found(error=pixels)
     faces = finder.find(pixels)
-    boxes = [tuple(float(value) for value in face.box) for face in faces[: settings.max_faces]]
-    return Found(tuple(boxes), len(faces) - len(boxes))  # type: ignore[arg-type]
+    judged = faces[: settings.max_faces]
+    boxes = tuple(tuple(float(value) for value in face.box) for face in judged)
+    skins = tuple(measure_skin(pixels, face.landmarks) for face in judged)
+    return Found(boxes, len(faces) - len(boxes), skins=skins)  # type: ignore[arg-type]
 
 
 def _to_found(entry: Mapping[str, Any]) -> Found:
-    return Found(tuple(tuple(box) for box in entry["boxes"]), entry["left_out"], entry["error"])
+    boxes = tuple(tuple(box) for box in entry["boxes"])
+    return Found(boxes, entry["left_out"], entry["error"], tuple(entry["skins"]))
 
 
 def open_pictures(
@@ -171,8 +181,9 @@ def score_faces(
 
     Returns:
         A row a picture: path, label, source, method, group, clip; `fake_probability` (None where there is no face or
-        the picture cannot be read), `verdict` ("unreadable" where it cannot), and where there is a score `log_odds`,
-        the calibrated log-odds of the face that the verdict rests on.
+        the picture cannot be read), `verdict` ("unreadable" where it cannot), and where there is a score, of the face
+        that the verdict rests on, `log_odds` (calibrated), `face_side` (larger side of its box, px) and `skin_angle`
+        (see `training.skin`).
 
     Raises:
         ModelUnavailable: the model gives something that is no number.
@@ -180,27 +191,28 @@ def score_faces(
     with Notes(notes) as known:
         todo = [sample for sample in samples if sample.path not in known.entries]
         done = len(samples) - len(todo)
-        waiting: list[tuple[Sample, np.ndarray]] = []
+        waiting: list[_Waiting] = []
         for index, (sample, pixels) in enumerate(open_pictures(todo, root, settings, alter), start=1):
             boxes = () if isinstance(pixels, str) else faces[sample.path].boxes
             # Reshaped, so that a picture without a face is an empty batch.
             crops = [crop_face(pixels, box, model.side) for box in boxes]  # type: ignore[arg-type]
-            waiting.append((sample, np.array(crops, np.uint8).reshape(-1, model.side, model.side, 3)))
-            if sum(len(crops) for _, crops in waiting) >= BATCH or index == len(todo):
-                known.entries |= _judge(waiting, faces, model, settings)
+            flaws = [find_flaws(pixels, box, settings.min_face) for box in boxes]  # type: ignore[arg-type]
+            waiting.append((sample, np.array(crops, np.uint8).reshape(-1, model.side, model.side, 3), flaws))
+            if sum(len(flaws) for *_, flaws in waiting) >= BATCH or index == len(todo):
+                known.entries |= _judge(waiting, faces, model)
                 progress(done := done + len(waiting), len(samples))
                 waiting = []
                 known.save_if_due()
         return [_describe(sample, clips or {}) | known.entries[sample.path] for sample in samples]
 
 
-def _judge(
-    waiting: Sequence[tuple[Sample, np.ndarray]], faces: Mapping[str, Found], model: Scores, settings: Settings
-) -> dict[str, dict[str, Any]]:
-    logits = iter(score_crops(model, np.concatenate([crops for _, crops in waiting])))
+def _judge(waiting: Sequence[_Waiting], faces: Mapping[str, Found], model: Scores) -> dict[str, dict[str, Any]]:
+    logits = iter(score_crops(model, np.concatenate([crops for _, crops, _ in waiting])))
     return {
-        sample.path: _judge_picture(faces[sample.path], [float(next(logits)) for _ in crops], model, settings)
-        for sample, crops in waiting
+        sample.path: _judge_picture(
+            faces[sample.path], [float(next(logits)) for _ in crops], flaws, model.calibration.picture
+        )
+        for sample, crops, flaws in waiting
     }
 
 
@@ -210,21 +222,27 @@ def score_crops(model: Scores, crops: np.ndarray) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
-def _judge_picture(found: Found, logits: Sequence[float], model: Scores, settings: Settings) -> dict[str, Any]:
+def _judge_picture(
+    found: Found, logits: Sequence[float], flaws: Sequence[Sequence[Reason]], calibration: Calibration
+) -> dict[str, Any]:
     if found.error:
         return {"fake_probability": None, "verdict": "unreadable", "error": found.error}
-    judgements = [
-        judge_face(logit, max(box[2:]), model.calibration, settings.min_face)
-        for logit, box in zip(logits, found.boxes, strict=True)
-    ]
+    judgements = [judge_face(logit, own, calibration) for logit, own in zip(logits, flaws, strict=True)]
     picture = judge_picture(judgements, faces_left_out=found.left_out)
     answer: dict[str, Any] = {"fake_probability": picture.probability, "verdict": picture.verdict}
     shown = [
-        logit
-        for logit, face in zip(logits, judgements, strict=True)
+        (logit, place)
+        for place, (logit, face) in enumerate(zip(logits, judgements, strict=True))
         if (face.probability, face.verdict) == (picture.probability, picture.verdict)
     ]
-    return answer | ({"log_odds": round(model.calibration.log_odds(max(shown)), 4)} if shown else {})
+    if not shown:
+        return answer
+    logit, place = max(shown)
+    return answer | {
+        "log_odds": round(calibration.log_odds(logit), 4),
+        "face_side": round(max(found.boxes[place][2:]), 1),
+        "skin_angle": found.skins[place] if found.skins else None,
+    }
 
 
 def _describe(sample: Sample, clips: Mapping[str, str]) -> dict[str, Any]:

@@ -40,7 +40,10 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "preset": "none of ours",
             "architecture": "toy",
             "published": "accuracy .5 <em>elsewhere</em>",
-            "calibration": {"temperature": 1.0, "bias": 0.0, "real_below": 0.4, "fake_above": 0.6},
+            "calibration": {
+                medium: {"temperature": 1.0, "bias": 0.0, "real_below": 0.4, "fake_above": 0.6}
+                for medium in ("picture", "frame", "video")
+            },
         }
         (folder / "card.json").write_text(json.dumps(card))
     return root
@@ -62,7 +65,10 @@ def three(toys: Path) -> tuple[str, ...]:
     return ("--model", "int8", "--model", f"toy#1={toys / 'seed1'}", "--model", f"toy#2={toys / 'seed2'}")
 
 
-ALL = ("--left-out", "checks", "--degradations", "--sheets", "files")
+ALL = (
+    *("--left-out", "checks", "--degradations", "--sheets", "files"),
+    *("--row", "all checks=checks", "--row", "on the street=street:street", "--ablation", "int8,toy"),
+)
 
 
 @contextmanager
@@ -112,6 +118,15 @@ def test_the_json_holds_every_figure_and_no_place_on_this_machine(out: Path, toy
     assert set(content["probes"]["background"]) == {"raw", "augmented"}
     assert served["covered"]["pictures"] == 40
     auc = [m["metrics"]["overall"]["auc"] for m in (first, second)]
+    assert [row["title"] for row in served["table"]["rows"][:2]] == ["all checks", "on the street"]
+    assert "half size" in served["table"]["rows"][0]["harms"]
+    assert sum(band.get("pictures", 0) for band in served["bands"]["face_side"]) == 40
+    columns, (plain, toy) = content["ablation"]["columns"], content["ablation"]["runs"]
+    assert columns[:3] == ["all checks", "on the street", "all, one threshold"]
+    assert columns[-1] == "checks, left out"
+    assert plain["values"][0] == served["table"]["rows"][0]["auc"]
+    assert toy["seeds"] == 2
+    assert toy["gains"][0] == pytest.approx(toy["values"][0] - plain["values"][0], abs=2e-5)
     (family,) = content["seeds"]
     assert (family["name"], family["seeds"]) == ("toy", 2)
     assert family["figures"]["auc"]["mean"] == pytest.approx(sum(auc) / 2, abs=1e-4)
@@ -179,6 +194,8 @@ def test_an_interruption_ends_with_a_sentence_and_the_next_call_goes_on(
         (None, ["--model", "runs/nothing"], "There is no model 'runs/nothing'"),
         (None, ["--model", "int8"], "Two models are called 'int8'"),
         (None, ["--model", "=x"], "--model takes NAME=PATH"),
+        (None, ["--row", "twins=martians"], "The row 'twins' asks for martians"),
+        (None, ["--ablation", "int8,martians"], "No model is called 'martians'. There are: int8"),
         (None, ["--left-out", "martians"], "No fake here is of the family 'martians'. There are: checks, street"),
     ],
 )

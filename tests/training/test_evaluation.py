@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from chalicelib.errors import ModelUnavailable
 from chalicelib.settings import Settings
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibration, Calibrations
 from training.commands.evaluate import evaluate
 from training.evaluation import FLOAT_STUDENT, find_model, format_table, score, summarise, write_report
 from training.manifest import Sample, read_manifest
@@ -25,7 +25,7 @@ class ByContrast:
 
     side = 64
     card = {"name": "contrast", "version": "1"}  # noqa: RUF012 - shaped like a Detector's
-    calibration = Calibration(1.0, 0.0, 0.4, 0.6)
+    calibration = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         steps = np.abs(np.diff(crops.astype(float), axis=2)).mean(axis=(1, 2, 3))
@@ -159,8 +159,60 @@ def test_the_command_writes_figures_and_scores(root: Path, tmp_path: Path) -> No
     told = json.loads((tmp_path / "new" / "out.json").read_text())
     assert set(told) == {"metrics", "scores"}
     assert {"path", "label", "source", "fake_probability", "verdict"} <= set(told["scores"][0])
-    assert {"overall", "sources", "against_real", "levels"} == set(told["metrics"])
-    assert "overall" in answer.output
+    parts = {"overall", "sources", "against_real", "levels", "table", "bands", "left_out"}
+    assert parts == set(told["metrics"])
+    assert {"face_side", "skin_angle"} <= set(told["scores"][0])
+    assert "all, one threshold" in answer.output
+    assert max(map(len, answer.output.splitlines())) <= 140
+
+
+def test_the_rows_asked_for_are_the_table(root: Path, tmp_path: Path) -> None:
+    asked = ("--row", "everywhere=studio,street:street", "--row", "by method=checks", "--left-out", "studio")
+    answer = run("--faces", root / "faces.csv", *asked, "--json", tmp_path / "out.json")
+    assert answer.exit_code == 0, answer.output
+    first, second, *others = json.loads((tmp_path / "out.json").read_text())["metrics"]["table"]["rows"]
+    assert (first["title"], first["fakes"], first["reals"]) == ("everywhere", 20, 10)
+    assert (second["title"], second["fakes"], second["reals"]) == ("by method", 20, 20)
+    assert any(line["title"] == "street" for line in others)
+    printed = [line.split("  ")[0].strip() for line in answer.output.splitlines()]
+    assert printed.index("everywhere") < printed.index("by method") < printed.index("all, one threshold")
+    assert "street" not in printed
+    # No card says that the served model never saw it.
+    assert "studio, left out?" in printed
+
+
+def test_what_a_card_says_was_left_out_is_tried_on_the_fakes_of_all_parts(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(SETTINGS.models, tmp_path / "models")
+    card = json.loads((SETTINGS.models / "model_card.json").read_text())
+    (tmp_path / "models" / "model_card.json").write_text(json.dumps({**card, "left_out": ["street", "martians"]}))
+    given = ("--faces", root / "faces.csv", "--model", tmp_path / "models", "--json", tmp_path / "out.json")
+    answer = run(*given, "--split", "test")
+    assert answer.exit_code == 0, answer.output
+    told = json.loads((tmp_path / "out.json").read_text())["metrics"]
+    assert told["sources"]["street"]["pictures"] < 10
+    assert told["left_out"]["street"]["fakes"] == 10
+    reals = sum(figures["pictures"] for figures in told["sources"].values()) / 2
+    assert told["left_out"]["street"]["reals"] == reals
+    assert told["left_out"]["street against its own real"]["reals"] < reals
+    assert "martians" not in told["left_out"]
+    assert "street, never seen" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--row", "a=martians"), "asks for martians"),
+        (("--row", "a"), "--row takes TITLE=FAKES"),
+        (("--left-out", "martians"), "No fake here is of the family 'martians'"),
+    ],
+)
+def test_a_row_that_cannot_be_made_is_refused_before_any_work(
+    root: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    answer = run("--faces", root / "faces.csv", *arguments)
+    assert answer.exit_code == 1
+    assert says in answer.output
+    assert "faces searched" not in answer.output
 
 
 @pytest.mark.parametrize(

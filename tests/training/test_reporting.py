@@ -22,6 +22,7 @@ from training.reporting.pages import render
 from training.reporting.plots import draw_grid, draw_model
 from training.reporting.sheets import draw_sheets, file_name, pick_mistakes
 from training.reporting.summary import spell, spell_interval, summarise_report
+from training.reporting.terminal import print_evaluation
 from training.reporting.yardsticks import find_published
 
 NASTY = "real/<script>alert(1)<_script> & $x$.png"
@@ -146,12 +147,46 @@ def test_what_was_measured_is_said(page: str, entry: dict[str, Any]) -> None:
         "on 40 pictures, 20 real and 20 machine-made",
         "H.264 CRF 23 is missing: no ffmpeg",
         "street against its own real",
+        "all, one threshold",
+        "mean of the sources",
+        "at most 5 % of all real pictures",
+        "128–192 px",
+        "Nothing here tells age",
         "Published figures, on other data",
         "fake can be told from real by the file alone (size, shape, compression) with an AUC of 0.930",
         f"{entry['metrics']['overall']['auc']:.3f}",
     ):
         assert words in text, words
     assert "by the background alone" not in text
+
+
+def test_an_ablation_is_a_table_of_gains(bench: Bench, entry: dict[str, Any]) -> None:
+    run = {"name": "<plain>", "seeds": 1, "values": [0.8], "spreads": [float("nan")], "gains": [0.0]}
+    blended = {"name": "blended", "seeds": 3, "values": [0.9], "spreads": [0.01], "gains": [0.1]}
+    ablation = {"columns": ["swaps"], "runs": [run, blended]}
+    text = re.sub(r"\s+", " ", Page(render(assemble(bench, [entry], ablation=ablation), [entry], {})).text)
+    assert "What each ingredient bought" in text
+    assert "<plain>0.800 blended (3 seeds)0.900 ± 0.010+0.100" in text
+    assert "What each ingredient bought" not in render(assemble(bench, [entry]), [entry], {})
+
+
+def test_an_evaluation_fits_a_terminal(entry: dict[str, Any]) -> None:
+    long = copy.deepcopy(entry)
+    long["table"]["rows"][0] |= {"title": "a very long title " * 5, "asked": True}
+    family = {"family": "street", "fakes": 10, "reals": 20, "auc": 0.75}
+    long |= {"left_out": {"street": family, "again": {**family, "family": "x"}}, "known_left_out": ["street"]}
+    lines = print_evaluation(long).splitlines()
+    assert max(map(len, lines)) <= 140
+    assert lines[0].split()[-3:] == ["half", "size", "loses"]
+    titles = [line[:43].strip() for line in lines]
+    assert titles[1].startswith("a very long title a very")
+    assert titles[1].endswith("…")
+    assert {"all, one threshold", "mean of the sources", "street, never seen", "again, left out?"} <= set(titles)
+    # One row was asked for, so the others are not printed.
+    assert "street against its own real" not in titles
+    assert "street against its own real" in print_evaluation(entry)
+    assert f"ECE {entry['metrics']['overall']['ece']:.3f}." in lines[-1]
+    assert "Without a score: 0 of 40." in lines[-1]
 
 
 def test_one_model_is_not_compared_with_itself(bench: Bench, entry: dict[str, Any]) -> None:

@@ -25,13 +25,15 @@ SETTINGS = Settings()
 
 @pytest.fixture(scope="module")
 def root(collection: Path, tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray, cat: np.ndarray) -> Path:
-    """Twelve portraits, one of them small, one with two faces, a cat, a broken file."""
+    """Portraits, one of them small, one blurred, one dark, one with two faces; a cat, a broken file."""
     folder = tmp_path_factory.mktemp("scoring")
     for sample in read_manifest(collection / "faces.csv")[:10]:
         (folder / sample.path).parent.mkdir(exist_ok=True)
         shutil.copy(collection / sample.path, folder / sample.path)
     face = portrait[:256, 96:352, ::-1]
     cv2.imwrite(str(folder / "small.png"), cv2.resize(face, (64, 64), interpolation=cv2.INTER_AREA))
+    cv2.imwrite(str(folder / "blurred.png"), cv2.GaussianBlur(face, (0, 0), 4))
+    cv2.imwrite(str(folder / "dark.png"), face // 8)
     cv2.imwrite(str(folder / "two.png"), np.hstack([face, cv2.GaussianBlur(face, (0, 0), 1.5)]))
     cv2.imwrite(str(folder / "cat.png"), cat[..., ::-1])
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
@@ -64,7 +66,7 @@ def test_many_at_once_are_judged_as_a_user_s_picture_is(root: Path, samples: lis
     verdicts = {row["path"]: row["verdict"] for row in rows}
     assert verdicts["cat.png"] == "no_face"
     assert verdicts["broken.jpg"] == verdicts["missing.jpg"] == "unreadable"
-    assert verdicts["small.png"] == "uncertain"
+    assert [verdicts[f"{flaw}.png"] for flaw in ("small", "blurred", "dark")] == ["uncertain"] * 3
 
 
 def test_why_a_file_cannot_be_read_is_said_without_where_it_lies(root: Path, samples: list[Sample]) -> None:

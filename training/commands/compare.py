@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import FACES, ROOT
+from training.commands.options import FACES, ROOT, ROWS
 
 
 @click.command()
@@ -32,8 +32,14 @@ from training.commands.options import FACES, ROOT
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of that split.")
 @click.option("--limit", type=click.IntRange(min=2), help="At most so many pictures, evenly from every source.")
+@ROWS
 @click.option(
     "--left-out", multiple=True, metavar="FAMILY", help="A source or method kept out of training. Repeatable."
+)
+@click.option(
+    "--ablation",
+    metavar="NAME,NAME…",
+    help="Tell what each of these models gained over the first, seeds averaged; NAME stands for all its NAME#SEED.",
 )
 @click.option("--degradations", is_flag=True, help="Try every model on degraded pictures too.")
 @click.option("--probes/--no-probes", default=True, show_default=True, help="Try what can be told without a face.")
@@ -52,7 +58,9 @@ def compare(
     split: str,
     seed: int,
     limit: int | None,
+    rows: tuple[str, ...],
     left_out: tuple[str, ...],
+    ablation: str | None,
     degradations: bool,
     probes: bool,
     sheets: str,
@@ -67,11 +75,14 @@ def compare(
     \b
     unmask compare --faces my/faces.csv --model int8 --model mine=runs/mine --out build/report
     unmask compare --faces my/faces.csv --model a#1=runs/a1 --model a#2=runs/a2 --degradations --out build/report
+    unmask compare --faces my/faces.csv --model a=runs/a --model b=runs/b --ablation a,b --out build/report
     """
     from chalicelib.errors import UnmaskError
     from chalicelib.settings import Settings
+    from training.ablation import ablate, parse_ablation
     from training.bench import Bench, BenchError, write_csv
     from training.comparison import check_comparable, check_families, examine, parse_models, time_models
+    from training.contrasts import check_contrasts, parse_contrasts
     from training.evaluation import find_model
     from training.files import WriteFailed, replacing
     from training.manifest import ManifestError
@@ -85,6 +96,7 @@ def compare(
         named = parse_models(models)
         for spec in named.values():
             find_model(spec, settings)
+        steps, contrasts = parse_ablation(ablation, list(named)), parse_contrasts(rows)
         bench = Bench.open(
             faces,
             root or faces.parent,
@@ -95,14 +107,22 @@ def compare(
             cache=out / "cache",
             report=say,
         )
+        check_contrasts(contrasts, bench.samples)
         check_families(bench.samples, left_out)
         check_comparable(bench)
         missing, harms = bench.find_harms() if degradations else ({}, [])
         entries = [
-            examine(bench, name, spec, harms=harms, covered=probes, left_out=left_out) for name, spec in named.items()
+            examine(bench, name, spec, harms=harms, covered=probes, left_out=left_out, contrasts=contrasts)
+            for name, spec in named.items()
         ]
         time_models(bench, entries)
-        content = assemble(bench, entries, probes=bench.probe() if probes else None, missing_harms=missing)
+        content = assemble(
+            bench,
+            entries,
+            probes=bench.probe() if probes else None,
+            missing_harms=missing,
+            ablation=ablate(entries, steps),
+        )
         drawn = draw_sheets(bench, entries, out / "sheets") if sheets != "none" else {}
         write_csv(out / "images.csv", list_pictures(content))
         with replacing(out / "report.json") as unfinished:

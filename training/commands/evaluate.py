@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import FACES, ROOT
+from training.commands.options import FACES, ROOT, ROWS
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -31,6 +31,14 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     help="Only this part of the CSV, as `unmask train` splits it.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of that split.")
+@ROWS
+@click.option(
+    "--left-out",
+    multiple=True,
+    metavar="FAMILY",
+    help="A source or method that was kept out of training; repeatable. What `unmask train --leave-out` kept out is "
+    "known, and tried on all of its fakes, whatever the split.",
+)
 @click.option("--json", "out", type=NEW_FILE, help="Write figures and every score here.")
 @click.option("--report", "page", type=NEW_FILE, help="Write figures, plots and probes as one HTML page here.")
 @click.option("--degradations", is_flag=True, help="Try degraded pictures too: JPEG, WebP, H.264, smaller.")
@@ -45,6 +53,8 @@ def evaluate(
     model: str,
     split: str,
     seed: int,
+    rows: tuple[str, ...],
+    left_out: tuple[str, ...],
     out: Path | None,
     page: Path | None,
     degradations: bool,
@@ -58,30 +68,49 @@ def evaluate(
     \b
     unmask evaluate --faces my/faces.csv
     unmask evaluate --faces my/faces.csv --split test --model float --json build/float.json
+    unmask evaluate --faces my/faces.csv --row "GAN=stylegan_256,stylegan_512" --row "twins=stylegan_ffhq:ffhq"
     unmask evaluate --faces my/faces.csv --model runs/mine --degradations --report build/mine.html
     """
     from chalicelib.errors import UnmaskError
     from chalicelib.settings import Settings
     from training.bench import Bench, BenchError
-    from training.comparison import check_comparable, examine, time_models
-    from training.evaluation import find_model, format_table, write_report
+    from training.comparison import check_comparable, check_families, examine, time_models
+    from training.contrasts import check_contrasts, parse_contrasts
+    from training.evaluation import find_model, write_report
     from training.files import WriteFailed
     from training.manifest import ManifestError
     from training.reporting.content import assemble
     from training.reporting.pages import write_page
     from training.reporting.sheets import draw_sheets
+    from training.reporting.terminal import print_evaluation
 
     say = partial(click.echo, err=True)
     settings = Settings.from_environment()
     try:
         find_model(model, settings)
+        contrasts = parse_contrasts(rows)
         bench = Bench.open(faces, root or faces.parent, settings, part=split, seed=seed, report=say)
+        check_contrasts(contrasts, bench.samples)
+        check_families(bench.samples, left_out)
         if page is not None:
             check_comparable(bench)
         missing, harms = bench.find_harms() if degradations else ({}, [])
-        entry = examine(bench, _name(model), model, harms=harms, covered=page is not None)
-        metrics = {**entry["metrics"], **({"degradations": entry["grid"]} if harms else {})}
-        click.echo(format_table(metrics))
+        entry = examine(
+            bench,
+            _name(model),
+            model,
+            harms=harms,
+            covered=page is not None,
+            left_out=left_out,
+            contrasts=contrasts,
+            widen=True,
+        )
+        metrics = {
+            **entry["metrics"],
+            **{part: entry[part] for part in ("table", "bands", "left_out")},
+            **({"degradations": entry["grid"]} if harms else {}),
+        }
+        click.echo(print_evaluation(entry))
         _warn(metrics["overall"], say)
         if out is not None:
             write_report(entry["rows"], metrics, out)

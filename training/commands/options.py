@@ -18,3 +18,11 @@ FACES = click.option(
 ROOT = click.option(
     "--root", type=EXISTING_FOLDER, help="Folder that the paths start from. [default: the CSV's folder]"
 )
+ROWS = click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    metavar="TITLE=FAKES[:REALS]",
+    help="A row of the table: fakes of these sources or methods, apart by commas, against the reals of these sources, "
+    "or against all. Repeatable; without it, each source against all reals and against its own.",
+)

@@ -45,6 +45,7 @@ def assemble(
     *,
     probes: Mapping[str, Any] | None = None,
     missing_harms: Mapping[str, str] | None = None,
+    ablation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Put together what a report says.
 
@@ -53,15 +54,17 @@ def assemble(
         entries: what `examine` returned for each model.
         probes: what the probes found.
         missing_harms: degradations that cannot be made here, with the reason.
+        ablation: what `training.ablation.ablate` returned.
 
     Returns:
-        `data`, `models` (as examined, without the rows), `seeds`, `pictures`, `probes`, `harms`.
+        `data`, `models` (as examined, without the rows), `seeds`, `ablation`, `pictures`, `probes`, `harms`.
     """
     return {
         "made": {"unmask": version("unmask"), "on": f"{datetime.now(UTC):%Y-%m-%d}"},
         "data": describe_data(bench),
         "models": [{key: value for key, value in entry.items() if key != "rows"} for entry in entries],
         "seeds": spread_over_seeds(entries),
+        "ablation": dict(ablation or {}),
         "pictures": compare_pictures(entries),
         "probes": dict(probes or {}),
         "harms": {

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from training.contrasts import POOLED_FPR
 from training.files import replacing
 from training.reporting.plots import draw_curves, draw_grid, draw_model, draw_shares, to_scored
 from training.reporting.summary import describe_probes, is_number, rank, spell, spell_interval, summarise_report
@@ -86,7 +87,10 @@ def render(content: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], she
         decisions=_tabulate(models, DECISIONS),
         published={model["name"]: find_published(model) for model in models},
         levels=_tabulate_levels(models),
-        families=_tabulate_families(models),
+        contrasts=_tabulate_contrasts(models),
+        accused=_tabulate_accused(models),
+        pooled_fpr=POOLED_FPR,
+        ablation=_tabulate_ablation(content["ablation"]),
         left_out=_tabulate_left_out(models),
         seeds=_tabulate_seeds(content["seeds"]),
         harms=harms,
@@ -153,15 +157,60 @@ def _tabulate_levels(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     ]
 
 
-def _tabulate_families(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row a family of fakes, with each model's AUC."""
-    names = list(dict.fromkeys(family for model in models for family in model["metrics"]["against_real"]))
+def _tabulate_contrasts(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row a contrast, with each model's AUC, TPR at 5 % FPR and what a degradation takes; the mean last."""
+    tables = [{row["title"]: row for row in model["table"]["rows"]} for model in models]
     rows = []
-    for name in names:
-        figures = [model["metrics"]["against_real"].get(name, {}) for model in models]
-        counts = {key: figures[0].get(key, 0) for key in ("pictures", "groups")}
-        rows.append({"name": name, **counts, "cells": [_heat(f) for f in figures]})
+    for title in dict.fromkeys(title for table in tables for title in table):
+        figures = [table.get(title, {}) for table in tables]
+        counts = {key: max(f.get(key, 0) for f in figures) for key in ("fakes", "reals", "groups")}
+        rows.append({"name": title, **counts, "cells": [_contrast(f) for f in figures]})
+    means = [model["table"]["mean"] for model in models]
+    if any(means):
+        blank = dict.fromkeys(("fakes", "reals", "groups"), "–")
+        rows.append({"name": "mean of the sources", **blank, "cells": [_contrast(mean) for mean in means]})
     return rows
+
+
+def _contrast(figures: Mapping[str, Any]) -> dict[str, Any]:
+    lost = figures.get("lost")
+    return {
+        **_heat(figures),
+        "tpr": spell(figures.get("tpr_at_5_fpr")),
+        "lost": spell(lost) if is_number(lost) else "",
+    }
+
+
+def _tabulate_accused(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row a source of real pictures: the share that each model's one threshold calls fake."""
+    sources = dict.fromkeys(source for model in models for source in model["table"]["accused"])
+    return [
+        {"name": source, "cells": [spell(model["table"]["accused"].get(source)) for model in models]}
+        for source in sources
+    ]
+
+
+def _tabulate_ablation(ablation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row a run: figure, spread over seeds and what it gained over the first; empty where there is none."""
+    if not ablation:
+        return {}
+    first, *_ = ablation["runs"]
+    return {
+        "columns": ablation["columns"],
+        "rows": [
+            {
+                "name": run["name"] + (f" ({run['seeds']} seeds)" if run["seeds"] > 1 else ""),
+                "cells": [
+                    {
+                        "value": spell(value) + (f" ± {spell(spread)}" if is_number(spread) else ""),
+                        "gain": f"{gain:+.3f}" if run is not first and is_number(gain) else "",
+                    }
+                    for value, spread, gain in zip(run["values"], run["spreads"], run["gains"], strict=True)
+                ],
+            }
+            for run in ablation["runs"]
+        ],
+    }
 
 
 def _tabulate_left_out(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

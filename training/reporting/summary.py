@@ -106,7 +106,11 @@ def _warn_of_cues(probes: Mapping[str, Any]) -> list[str]:
 def describe_probes(probes: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return a row for each probe and state, with what it means."""
     names = {"metadata": "file alone", "background": "background alone"}
-    states = {"raw": "files as they are", "augmented": "after the training's augmentation"}
+    states = {
+        "raw": "files as they are",
+        "augmented": "after the training's augmentation",
+        "trained": "as the training draws them",
+    }
     return [
         {
             "probe": names[name],
