@@ -2,16 +2,18 @@
 
 A detector that is tested on such data may owe its figures to the file or to the background. Each probe is a plain
 classifier, cross-validated by group, on what should know nothing: what the file is like, or what lies around the face.
-It is tried on the files as they are, and on what the training's augmentation makes of them, which tells how much of the
-cue the pipeline removes.
+It is tried in up to three states: "raw", the files as they are; "augmented", what the training's augmentation makes of
+them, which tells how much of the cue the pipeline removes; and "trained", the views as a training draws them, with its
+weights of sources and with the pairs whose halves share their surroundings: what a network can learn from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,6 +27,10 @@ from training.degradations import to_jpeg
 from training.manifest import Sample
 from training.metrics import auc, bootstrap_auc
 from training.scoring import Found, Progress, no_progress, open_pictures, score_crops
+
+if TYPE_CHECKING:
+    # Keras takes seconds to load, and a page that is only written needs none.
+    from training.batches import FaceBatches
 
 # What is greyed beyond the box, on each side, as a share of it; and with what.
 COVER = 0.1
@@ -94,6 +100,54 @@ def probe(
     answer: dict[str, dict[str, Any]] = {"metadata": {}, "background": {}}
     for (name, state), rows in features.items():
         answer[name][state] = tell_apart(np.stack(rows), seen, seed)
+    return answer
+
+
+def probe_training(
+    draws: FaceBatches, *, views: int = 2400, seed: int = 0, progress: Progress = no_progress
+) -> dict[str, dict[str, Any]]:
+    """Try both probes on the views that a training draws.
+
+    A picture, a pair and whatever else is of the same group lies in one fold, however often it is drawn.
+
+    Args:
+        draws: made as the training's batches are; their first batches are drawn.
+        views: so many in all, rounded up to whole batches.
+        seed: of the classifier.
+        progress: called with (views drawn, views in all).
+
+    Returns:
+        `metadata` and `background`, each with `trained`: `auc`, `auc_interval` and `pictures`, which are views here,
+        and the same of two parts of them: `collected`, those of pictures as they were collected, and `made`, those of
+        forged pairs. A part that has too few groups is left out.
+
+    Raises:
+        ProbeError: a class has fewer groups than there are folds.
+    """
+    seen: list[Sample] = []
+    made: list[bool] = []
+    features: dict[str, list[np.ndarray]] = {"metadata": [], "background": []}
+    step = 0
+    while len(seen) < views:
+        # The batch twice, once with every face covered before it is augmented: the same draws, for another probe.
+        for plain, covered in zip(draws.draw(step), draws.draw(step, cover), strict=True):
+            seen.append(replace(plain.sample, label=plain.label))
+            made.append(plain.made)
+            features["metadata"].append(describe_file(to_jpeg(plain.view, QUALITY)))
+            features["background"].append(describe_background(covered.view))
+        step += 1
+        progress(min(len(seen), views), views)
+    check_enough(seen)
+    parts = {"collected": ~np.array(made), "made": np.array(made)}
+    answer = {}
+    for name, rows in features.items():
+        answer[name] = {"trained": tell_apart(np.stack(rows), seen, seed)}
+        for part, chosen in parts.items():
+            some = [sample for sample, one in zip(seen, chosen, strict=True) if one]
+            try:
+                answer[name]["trained"][part] = tell_apart(np.stack(rows)[chosen], some, seed)
+            except ProbeError:
+                continue
     return answer
 
 
@@ -211,3 +265,17 @@ def explain(value: float, interval: Sequence[float]) -> str:
     if max(value, 1 - value) < 0.75:
         return "a cue: part of a detector's figure may come from it"
     return "a strong cue: figures pooled over sources cannot be believed on their own"
+
+
+def format_probes(figures: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Lay the figures of `probe` and `probe_training` out for a terminal, a row for each probe and state."""
+    lines = [f"{'probe':<12}{'state':<20}{'AUC':>6}  {'interval':<12}{'pictures':>9}  meaning"]
+    for name, states in figures.items():
+        for state, found in states.items():
+            parts = {part: found[part] for part in ("collected", "made") if part in found}
+            for title, row in ({state: found} | {f"{state}, {part}": parts[part] for part in parts}).items():
+                low, high = row["auc_interval"]
+                meaning = explain(row["auc"], row["auc_interval"])
+                interval = f"{low:.2f}–{high:.2f}"
+                lines.append(f"{name:<12}{title:<20}{row['auc']:>6.3f}  {interval:<12}{row['pictures']:>9}  {meaning}")
+    return "\n".join(lines)

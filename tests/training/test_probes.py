@@ -9,15 +9,28 @@ import numpy as np
 import pytest
 
 from chalicelib.settings import Settings
-from chalicelib.verdicts import Calibration
+from chalicelib.verdicts import Calibration, Calibrations
 from training import probes
+from training.batches import FaceBatches
 from training.degradations import to_jpeg
+from training.faces import LocatedFace
+from training.forgeries.mix import Mix
 from training.manifest import Sample
-from training.probes import ProbeError, cover, describe_file, explain, probe, score_covered
+from training.probes import (
+    ProbeError,
+    cover,
+    describe_file,
+    explain,
+    format_probes,
+    probe,
+    probe_training,
+    score_covered,
+)
 from training.scoring import Found
 
 SETTINGS = Settings()
 BOX = (50.0, 40.0, 60.0, 80.0)
+POINTS = ((65.0, 65.0), (95.0, 65.0), (80.0, 80.0), (68.0, 98.0), (92.0, 98.0))
 
 
 @pytest.fixture(autouse=True)
@@ -95,12 +108,72 @@ def test_a_file_is_described_by_what_needs_no_decoding(portrait: np.ndarray) -> 
     assert png[5:].sum() == 0
 
 
+def draw_from(samples: list[Sample], root: Path, made: float) -> FaceBatches:
+    """Draw a training's views of pictures whose background is told by its tint, a share of the fakes made of them."""
+    faces = {sample.path: LocatedFace(BOX, POINTS) for sample in samples}
+    mix = Mix(self_blended=made)
+    return FaceBatches(samples, faces, root, side=48, batch_size=20, weights={}, mix=mix, settings=SETTINGS, seed=0)
+
+
+def test_what_a_training_draws_is_probed_as_a_whole_and_by_its_parts(tmp_path: Path) -> None:
+    samples = make(tmp_path, tint=70)
+    done: list[tuple[int, int]] = []
+    answer = probe_training(draw_from(samples, tmp_path, 0.5), views=390, progress=lambda *at: done.append(at))
+    trained = answer["background"]["trained"]
+    assert trained["pictures"] == 400
+    assert (done[0], done[-1]) == ((20, 390), (390, 390))
+    # Half of the views are of pairs, whose surroundings are shared: the cue of the collection says nothing there.
+    assert trained["collected"]["auc"] > 0.85
+    assert trained["collected"]["pictures"] == trained["made"]["pictures"] == 200
+    assert abs(trained["made"]["auc"] - 0.5) < 0.17
+    assert trained["made"]["auc"] < trained["auc"] < trained["collected"]["auc"]
+    assert abs(answer["metadata"]["trained"]["made"]["auc"] - 0.5) < 0.17
+
+
+def test_a_training_of_pairs_alone_has_no_cue_of_the_background(tmp_path: Path) -> None:
+    trained = probe_training(draw_from(make(tmp_path, tint=70), tmp_path, 1.0), views=200)["background"]["trained"]
+    assert abs(trained["auc"] - 0.5) < 0.17
+    assert "collected" not in trained
+
+
+def test_no_group_is_learnt_from_and_asked_for_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[str], int]] = []
+
+    def note(features: np.ndarray, samples: list[Sample], seed: int) -> dict[str, float]:
+        seen.append(([sample.group for sample in samples], len(features)))
+        return {"auc": 0.5}
+
+    monkeypatch.setattr(probes, "tell_apart", note)
+    samples = make(tmp_path)
+    probe_training(draw_from(samples, tmp_path, 1.0), views=100)
+    groups, rows = seen[0]
+    assert len(groups) == rows == 100
+    assert groups[::2] == groups[1::2], "both halves of a pair are of the photo's group"
+    assert set(groups) <= {sample.group for sample in samples if not sample.label}
+
+
+def test_a_training_of_too_few_groups_is_not_probed(tmp_path: Path) -> None:
+    with pytest.raises(ProbeError, match="5 groups of each class; there are 4"):
+        probe_training(draw_from(make(tmp_path, count=8), tmp_path, 0.0), views=40)
+
+
+def test_the_table_has_a_row_for_each_state_and_part() -> None:
+    row = {"auc": 0.52, "auc_interval": (0.45, 0.6), "pictures": 90}
+    table = format_probes({"background": {"raw": row, "trained": {**row, "made": {**row, "auc": 0.493}}}})
+    assert [line[12:38].split() for line in table.splitlines()[1:]] == [
+        ["raw", "0.520"],
+        ["trained", "0.520"],
+        ["trained,", "made", "0.493"],
+    ]
+    assert table.splitlines()[1].endswith("no cue: chance lies within the interval")
+
+
 class ByRedness:
     """A model that looks at colour wherever it is."""
 
     side = 32
     card: dict[str, str] = {}  # noqa: RUF012 - shaped like a Detector's
-    calibration = Calibration(1.0, 0.0, 0.4, 0.6)
+    calibration = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return crops[..., 0].mean(axis=(1, 2)), np.zeros((len(crops), 1, 1))
