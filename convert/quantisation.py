@@ -45,45 +45,61 @@ class Loss:
         return all(value <= GATE[name] for name, value in asdict(self).items())
 
 
-def quantise(network: keras.Model, crops: np.ndarray, float_operators: int = 0) -> bytes:
-    """Quantise a trained network: weights per channel, activations per tensor, ranges by min/max over crops.
+class Quantiser:
+    """A trained network with the ranges of its activations, from which several int8 models can be made.
 
-    The head, one 1×1 convolution over a few places, stays in float: that costs nothing there, while 256 steps
-    for the whole range of logits would cost up to two points of probability.
-
-    Args:
-        network: float32 [N, S, S, 3] in [-1, 1] to a logit, with a layer "evidence".
-        crops: uint8 RGB [M, S, S, 3] of both classes as they are served, degradations included.
-        float_operators: operators at the start of the network that stay in float too. They hold few weights,
-            but their errors are carried through all that follows.
-
-    Returns:
-        A .tflite: float32 [1, S, S, 3] to a logit [1, 1] and a map [1, h, w, 1], int8 in between.
+    Weights are quantised per channel, activations per tensor over ranges by min/max. The head, one 1×1 convolution
+    over a few places, stays in float: that costs nothing there, while 256 steps for the whole range of logits would
+    cost up to two points of probability.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
 
-    both = add_evidence(network)
-    side = int(network.input.shape[1])
+    def __init__(self, network: keras.Model, crops: np.ndarray) -> None:
+        """Measure the ranges.
 
-    @tf.function(input_signature=[tf.TensorSpec([1, side, side, 3], tf.float32)])
-    def serve(view: Any) -> Any:
-        return tuple(both(view, training=False))
+        Args:
+            network: float32 [N, S, S, 3] in [-1, 1] to a logit, with a layer "evidence".
+            crops: uint8 RGB [M, S, S, 3] of both classes as they are served, degradations included.
+        """
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import tensorflow as tf
 
-    def representative() -> Iterator[list[np.ndarray]]:
-        for crop in crops:
-            yield [normalise(crop[None])]
+        both = add_evidence(network)
+        side = int(network.input.shape[1])
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], serve)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    # Only names are taken from this first conversion.
-    kept = _tensors_in_float(converter.convert(), float_operators)
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=kept)
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter, debug_dataset=representative, debug_options=options
-    )
-    return debugger.get_nondebug_quantized_model()
+        @tf.function(input_signature=[tf.TensorSpec([1, side, side, 3], tf.float32)])
+        def serve(view: Any) -> Any:
+            return tuple(both(view, training=False))
+
+        def representative() -> Iterator[list[np.ndarray]]:
+            for crop in crops:
+                yield [normalise(crop[None])]
+
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], serve)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = representative
+        # The debugger alone keeps the network with its ranges, and lets single tensors stay in float.
+        self._options = tf.lite.experimental.QuantizationDebugOptions()
+        self._debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=representative, debug_options=self._options
+        )
+
+    def quantise(self, float_operators: int = 0) -> bytes:
+        """Quantise the network.
+
+        Args:
+            float_operators: operators at the start of the network that stay in float. They hold few weights, but
+                their errors are carried through all that follows.
+
+        Returns:
+            A .tflite: float32 [1, S, S, 3] to a logit [1, 1] and a map [1, h, w, 1], int8 in between.
+        """
+        self._options.denylisted_nodes = _tensors_in_float(self._debugger.calibrated_model, float_operators)
+        return self._debugger.get_nondebug_quantized_model()
+
+
+def quantise(network: keras.Model, crops: np.ndarray, float_operators: int = 0) -> bytes:
+    """Return one .tflite of a network; see `Quantiser`."""
+    return Quantiser(network, crops).quantise(float_operators)
 
 
 def _tensors_in_float(model: bytes, leading: int) -> list[str]:
@@ -93,13 +109,9 @@ def _tensors_in_float(model: bytes, leading: int) -> list[str]:
     interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
-    details = interpreter._get_ops_details()
-    operators = [op for op in details if op["op_name"] not in ("QUANTIZE", "DEQUANTIZE", "DELEGATE")]
+    operators = [op for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"]
     head = {op["op_name"]: op for op in operators if op["op_name"] in ("CONV_2D", "MEAN")}
-    kept = {op["outputs"][0] for op in (*operators[:leading], *head.values())}
-    # What the network answers with is known by its name after the cast back to float.
-    casts = {op["outputs"][0] for op in details if op["op_name"] == "DEQUANTIZE" and op["inputs"][0] in kept}
-    return [names[index] for index in kept | casts]
+    return [names[op["outputs"][0]] for op in (*operators[:leading], *head.values())]
 
 
 def measure_loss(

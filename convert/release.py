@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,23 +18,31 @@ import numpy as np
 from chalicelib.detector import Detector
 from chalicelib.images import decode
 from chalicelib.settings import Settings
-from chalicelib.verdicts import Calibration
-from convert.quantisation import GateError, compare_kernels, measure_loss, quantise
+from chalicelib.verdicts import Calibration, Calibrations
+from convert.quantisation import GateError, Loss, Quantiser, compare_kernels, measure_loss
+from convert.quantisation_aware import LEARNING_RATE, fine_tune
 from training.augmentation import augment
-from training.calibration import fit_calibration
+from training.batches import FaceBatches
+from training.calibration import fit_calibrations
 from training.crops import load_crops, predict_logits
 from training.evaluation import format_table, score, summarise, to_json
 from training.faces import LocatedFace, locate_faces
 from training.files import hash_file
+from training.forgeries.mix import Mix
+from training.levels import name_clips
+from training.localisation import localise
 from training.manifest import Sample, count_by_source, read_manifest
 from training.networks.loading import load_network
 from training.progress import every
-from training.splits import split_by_group
+from training.recipe import Recipe
+from training.splits import leave_out, split_by_group
 
 # Crops of each class over which the ranges of activations are taken, each as it is and once degraded.
 CROPS_PER_CLASS = 100
 # How many operators at the start stay in float: the first of these that passes the gate.
-FLOAT_OPERATORS = (0, 12, 24, 32, 40, 48, 56)
+FLOAT_OPERATORS = (0, 12, 20, 24, 28, 32, 40, 48, 56)
+# Views of a step of fine-tuning.
+QUANTISE_AWARE_BATCH = 16
 # One view in so many goes through the slow reference kernels too.
 KERNEL_STRIDE = 18
 
@@ -77,11 +86,15 @@ def release(
     *,
     settings: Settings,
     seed: int = 0,
+    quantise_aware_steps: int = 0,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Quantise a network, prove that little was lost, calibrate it, measure it, and write it out.
 
-    Ranges come from the training part, calibration and the gate from the validation part (each picture as it
+    Where int8 throughout loses too much, the network is fine-tuned to bear rounding; where it still does, the first
+    operators of the one that was not fine-tuned stay in float. What is lost is always told against that one.
+
+    Ranges and fine-tuning take the training part, calibration and the gate from the validation part (each picture as it
     is and once degraded), the card's figures from the test part, each picture going the whole served path.
     Nothing in `out` changes before all of that has succeeded.
 
@@ -93,6 +106,7 @@ def release(
         facts: what a person says of the model.
         settings: limits of decoding; its models folder serves the face finder.
         seed: the run's seed, which fixed the split.
+        quantise_aware_steps: of fine-tuning; 0 for none.
         report: receives lines for a person.
 
     Returns:
@@ -100,13 +114,16 @@ def release(
 
     Raises:
         GateError: int8 loses more than a release may lose.
-        ManifestError, ValueError: the data cannot be used.
+        ManifestError, ValueError: the data cannot be used, or the steps are below 0.
     """
+    if quantise_aware_steps < 0:
+        raise ValueError(f"quantise_aware_steps must not be below 0. Received: {quantise_aware_steps}")
     samples = read_manifest(manifest)
     faces = locate_faces(
         samples, root, network.parent / "faces_found.csv", settings, every(5, "faces searched in", report)
     )
-    parts = split_by_group(samples, seed)
+    left_out = read_left_out(network)
+    parts = leave_out(split_by_group(samples, seed), left_out)
     student = load_network(network)
     side = int(student.input.shape[1])
 
@@ -115,17 +132,32 @@ def release(
         staging = Path(folder)
         chosen = _pick(parts["train"], faces, CROPS_PER_CLASS, seed)
         ranges = np.concatenate(_two_views(chosen, faces, root, side, settings, seed))
-        validation = _validate(parts["validation"], faces, root, side, settings, seed)
+        validation = _validate(parts["validation"], faces, root, side, settings, seed, manifest)
+
+        def draw_views() -> Iterator[np.ndarray]:
+            return _draw_views(parts["train"], faces, root, side, settings, seed)
+
         card = {
             **_begin_card(facts),
             "input_side": side,
+            "left_out": left_out,
             "data": _describe(parts, faces, manifest),
-            **_quantise_within_gate(student, ranges, validation, staging, facts, settings, report),
+            **_quantise_within_gate(
+                student,
+                ranges,
+                draw_views,
+                quantise_aware_steps,
+                _Trial(student, validation, staging, facts, settings),
+                report,
+            ),
         }
         _write_card(card, staging)
         detector = Detector(staging, settings.threads)
         rows = score(parts["test"], root, detector, settings, every(5, "tested", report))
-        card["metrics"] = summarise(rows)
+        card["metrics"] = summarise(rows, detector.calibration)
+        card["localisation"] = localise(
+            detector, parts["test"], faces, root, settings, seed=seed, progress=every(5, "forged and located", report)
+        ).figures
         report(format_table(card["metrics"]))
         _write_card(card, staging)
         for name in ("detector.tflite", "model_card.json"):
@@ -141,6 +173,14 @@ class _Validation:
     views: np.ndarray
     labels: np.ndarray
     sources: list[str]
+    groups: list[str]
+    clips: list[str]
+
+
+def read_left_out(network: Path) -> list[str]:
+    """Return the families of fakes that a run's network was not trained on, as its card states."""
+    card = network.with_name("card.json")
+    return list(json.loads(card.read_text(encoding="utf-8")).get("left_out", ())) if card.is_file() else []
 
 
 def _validate(
@@ -150,50 +190,130 @@ def _validate(
     side: int,
     settings: Settings,
     seed: int,
+    manifest: Path,
 ) -> _Validation:
     kept = [sample for sample in samples if sample.path in faces]
+    clips, _ = name_clips(kept, manifest)
+    served = [clips.get(sample.path, "") for sample in kept]
     return _Validation(
         views=np.concatenate(_two_views(kept, faces, root, side, settings, seed)),
         labels=np.tile([sample.label for sample in kept], 2),
         sources=[sample.source for sample in kept] * 2,
+        groups=[sample.group for sample in kept] * 2,
+        # Degraded frames are a clip of their own, or each would be counted twice in its mean.
+        clips=served + [f"{clip} degraded" if clip else "" for clip in served],
     )
+
+
+def _draw_views(
+    samples: Sequence[Sample],
+    faces: Mapping[str, LocatedFace],
+    root: Path,
+    side: int,
+    settings: Settings,
+    seed: int,
+) -> Iterator[np.ndarray]:
+    """Draw batches float32 [B, side, side, 3] in [-1, 1] without end, as a training of the default recipe does."""
+    recipe = Recipe()
+    batches = FaceBatches(
+        samples,
+        faces,
+        root,
+        side=side,
+        batch_size=QUANTISE_AWARE_BATCH,
+        weights={},
+        mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
+        settings=settings,
+        seed=seed,
+    )
+    return (batches[step][0] for step in itertools.count())
+
+
+class _Trial:
+    """Tries int8 models against the float student on the validation part.
+
+    Attributes:
+        views: how many it is tried on.
+    """
+
+    def __init__(
+        self, student: keras.Model, validation: _Validation, staging: Path, facts: Facts, settings: Settings
+    ) -> None:
+        self._float_logits = predict_logits(student, validation.views)
+        self.views = len(validation.views)
+        self._validation, self._staging, self._facts, self._settings = validation, staging, facts, settings
+
+    def run(self, model: bytes) -> tuple[Loss, Calibrations]:
+        """Leave the model in the staging folder; return what it loses and how it is to be read."""
+        views, labels = self._validation.views, self._validation.labels
+        (self._staging / "detector.tflite").write_bytes(model)
+        # Scoring needs a card, and the card's calibration needs the scores: until then, that of a bare logit.
+        bare = asdict(Calibrations.alike(Calibration(1.0, 0.0, 0.5, 0.5)))
+        _write_card({**_begin_card(self._facts), "calibration": bare}, self._staging)
+        logits = Detector(self._staging, self._settings.threads).score(views)[0]
+        calibrations = fit_calibrations(
+            labels, logits, self._validation.sources, self._validation.groups, self._validation.clips
+        )
+        loss = measure_loss(
+            labels,
+            calibrate(calibrations.picture, self._float_logits),
+            calibrate(calibrations.picture, logits),
+            compare_kernels(model, views[::KERNEL_STRIDE]),
+        )
+        return loss, calibrations
 
 
 def _quantise_within_gate(
     student: keras.Model,
     ranges: np.ndarray,
-    validation: _Validation,
-    staging: Path,
-    facts: Facts,
-    settings: Settings,
+    draw_views: Callable[[], Iterator[np.ndarray]],
+    steps: int,
+    trial: _Trial,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
     """Write the most quantised detector.tflite that passes the gate; return its part of the card."""
-    float_logits = predict_logits(student, validation.views)
-    for operators in FLOAT_OPERATORS:
-        model = quantise(student, ranges, operators)
-        (staging / "detector.tflite").write_bytes(model)
-        # Scoring needs a card, and the card's calibration needs the scores: until then, that of a bare logit.
-        bare = asdict(Calibration(1.0, 0.0, 0.5, 0.5))
-        _write_card({**_begin_card(facts), "calibration": bare}, staging)
-        logits = Detector(staging, settings.threads).score(validation.views)[0]
-        calibration = fit_calibration(validation.labels, logits, validation.sources)
-        loss = measure_loss(
-            validation.labels,
-            calibrate(calibration, float_logits),
-            calibrate(calibration, logits),
-            compare_kernels(model, validation.views[::KERNEL_STRIDE]),
-        )
+    lost = ""
+    for operators, tuned, model in _propose(student, ranges, draw_views, steps, report):
+        loss, calibrations = trial.run(model)
         lost = ", ".join(f"{name} {value:.4f}" for name, value in asdict(loss).items())
-        report(f"int8 after the first {operators} operators loses {lost}")
+        name = f"int8 after the first {operators} operators" + (f" and {tuned} steps of fine-tuning" if tuned else "")
+        report(f"{name} loses {lost}")
         if loss.passes():
+            quantisation = {
+                "float_operators": operators,
+                "quantise_aware_steps": tuned,
+                **({"learning_rate": LEARNING_RATE, "views_a_step": QUANTISE_AWARE_BATCH} if tuned else {}),
+                "views": trial.views,
+                **asdict(loss),
+            }
             return {
                 "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(model).hexdigest()[:8]}",
                 "bytes": len(model),
-                "calibration": asdict(calibration),
-                "quantisation": {"float_operators": operators, "views": len(logits), **asdict(loss)},
+                "calibration": asdict(calibrations),
+                "quantisation": quantisation,
             }
     raise GateError(f"int8 loses more than the gate allows: {lost}")
+
+
+def _propose(
+    student: keras.Model,
+    ranges: np.ndarray,
+    draw_views: Callable[[], Iterator[np.ndarray]],
+    steps: int,
+    report: Callable[[str], None],
+) -> Iterator[tuple[int, int, bytes]]:
+    """Yield operators in float, steps of fine-tuning and the model, each made only when those before did not pass.
+
+    The fine-tuned network is not itself the student any more, so it is of use in int8 alone.
+    """
+    quantiser = Quantiser(student, ranges)
+    first, *more = FLOAT_OPERATORS
+    yield first, 0, quantiser.quantise(first)
+    if steps:
+        tuned = fine_tune(student, draw_views(), ranges, steps, report=report)
+        yield first, steps, Quantiser(tuned, ranges).quantise(first)
+    for operators in more:
+        yield operators, 0, quantiser.quantise(operators)
 
 
 def calibrate(calibration: Calibration, logits: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -10,8 +11,8 @@ import pytest
 
 from chalicelib.detector import normalise
 from chalicelib.runtime import load_interpreter
-from convert.quantisation import Loss, compare_kernels, measure_loss, quantise
-from training.networks.student import add_evidence, build_student
+from convert.quantisation import Loss, Quantiser, compare_kernels, measure_loss, quantise
+from training.networks.student import add_evidence
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +30,9 @@ def crops(portrait: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def student(crops: np.ndarray) -> keras.Model:
-    """A small network whose batch statistics have seen these crops."""
-    keras.utils.set_random_seed(0)
-    network = build_student(64, 0.35, None, 0)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.5
-    for _ in range(10):
-        network(normalise(crops), training=True)
-    return network
+def student(crops: np.ndarray, make_student: Callable[[np.ndarray], keras.Model]) -> keras.Model:
+    """A small network whose normalisations have seen these crops."""
+    return make_student(normalise(crops))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +93,12 @@ def test_the_trunk_is_int8_and_the_head_and_what_is_asked_for_are_float(
     assert {kind for _, kind in operators[:leading]} <= {np.float32}
     assert {kind for _, kind in operators[leading + 1 : -2]} == {np.int8}
     assert len(operators) > 40
+
+
+def test_models_of_one_quantiser_are_those_of_many(student: keras.Model, crops: np.ndarray, model: Path) -> None:
+    quantiser = Quantiser(student, crops)
+    partly = quantiser.quantise(10)
+    assert quantiser.quantise() == model.read_bytes() != partly
 
 
 def test_kernels_disagree_less_the_more_is_in_float(model: Path, student: keras.Model, crops: np.ndarray) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -14,29 +16,29 @@ from chalicelib.detector import Detector
 from chalicelib.faces import FaceFinder, crop_face
 from chalicelib.schema import ModelCard
 from chalicelib.settings import MODELS, Settings
+from chalicelib.verdicts import Calibration, Calibrations
 from convert import release as module
-from convert.quantisation import GATE, GateError, Loss
+from convert.quantisation import GATE, GateError, Loss, quantise
 from convert.release import Facts, release
+from training.batches import FaceBatches
 from training.evaluation import FLOAT_STUDENT
 from training.keras_detector import KerasDetector
-from training.networks.student import build_student
+from training.manifest import Sample, read_manifest
+from training.networks.loading import load_network
+from training.splits import split_by_group
 
+READ = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
 FACTS = Facts("made-up", ("Checkered faces.",), ("Anything else.",), "For tests.")
 
 
 @pytest.fixture(scope="module")
-def network(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained student whose batch statistics have seen noise, so that its logits differ at all."""
-    keras.utils.set_random_seed(1)
-    student = build_student(64, 0.35, None, 0)
+def network(
+    collection: Path, tmp_path_factory: pytest.TempPathFactory, make_student: Callable[[np.ndarray], keras.Model]
+) -> Path:
+    """An untrained student whose normalisations have seen noise, so that its logits differ at all."""
     noise = np.random.default_rng(0).uniform(-1, 1, (32, 64, 64, 3)).astype(np.float32)
-    for layer in student.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.5
-    for _ in range(10):
-        student(noise, training=True)
     path = tmp_path_factory.mktemp("run") / "student.keras"
-    student.save(path)
+    make_student(noise).save(path)
     return path
 
 
@@ -57,9 +59,10 @@ def test_a_release_holds_what_was_measured(
     # An untrained network may rank either way; calibration and gate are tested where they live.
     for name in GATE:
         monkeypatch.setitem(GATE, name, np.inf)
-    monkeypatch.setattr(module, "fit_calibration", lambda *_: module.Calibration(1.0, 0.0, 0.4, 0.6))
+    monkeypatch.setattr(module, "fit_calibrations", lambda *_: READ)
     says: list[str] = []
     card = release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings(), report=says.append)
+    assert "int8 after the first 60 operators" in "".join(says)
     assert json.loads((out / "model_card.json").read_text()) == card
     assert card["name"] == "made-up"
     assert card["bytes"] == (out / "detector.tflite").stat().st_size
@@ -80,13 +83,111 @@ def test_a_network_that_loses_too_much_leaves_the_old_release_alone(
     network: Path, collection: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FLOAT_OPERATORS", (0,))
-    monkeypatch.setattr(module, "fit_calibration", lambda *_: module.Calibration(1.0, 0.0, 0.4, 0.6))
+    monkeypatch.setattr(module, "fit_calibrations", lambda *_: READ)
     monkeypatch.setattr(module, "measure_loss", lambda *_: Loss(0.0, 0.0, 0.2, 0.0))
     with pytest.raises(GateError, match="probability_p99"):
-        release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings())
+        release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings(), quantise_aware_steps=0)
     assert (out / "detector.tflite").read_bytes() == b"before"
     assert (out / "model_card.json").read_text() == "before"
     assert len(list(out.iterdir())) == 5
+
+
+@pytest.fixture(scope="module")
+def int8(network: Path) -> bytes:
+    noise = np.random.default_rng(1).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8)
+    return quantise(load_network(network), noise)
+
+
+@pytest.mark.parametrize(
+    ("steps", "failures", "tried"),
+    [
+        (7, 0, [(0, 0)]),
+        (7, 1, [(0, 0), (0, 7)]),
+        (7, 2, [(0, 0), (0, 7), (50, 0)]),
+        (0, 1, [(0, 0), (50, 0)]),
+    ],
+)
+def test_fine_tuning_comes_before_float_operators_and_both_only_where_int8_fails(
+    network: Path,
+    int8: bytes,
+    collection: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    failures: int,
+    tried: list[tuple[int, int]],
+) -> None:
+    """A trial is (operators in float, steps of fine-tuning)."""
+    trials: list[tuple[int, int]] = []
+    against: list[np.ndarray] = []
+
+    class Quantiser:
+        def __init__(self, quantised: keras.Model, crops: np.ndarray) -> None:
+            self.tuned = steps if quantised.name == "tuned" else 0
+
+        def quantise(self, operators: int) -> bytes:
+            trials.append((operators, self.tuned))
+            return int8
+
+    def tune(
+        student: keras.Model, views: Iterator[np.ndarray], crops: np.ndarray, given: int, **_: object
+    ) -> keras.Model:
+        batch = next(views)
+        assert (given, batch.shape, batch.dtype) == (steps, (16, 64, 64, 3), np.float32)
+        return keras.Model(student.input, student.output, name="tuned")
+
+    def lose(labels: np.ndarray, wanted: np.ndarray, *_: object) -> Loss:
+        against.append(wanted)
+        return Loss(0.0, 0.0, 0.0 if len(trials) > failures else 1.0, 0.0)
+
+    for name, stand_in in (("Quantiser", Quantiser), ("fine_tune", tune), ("measure_loss", lose)):
+        monkeypatch.setattr(module, name, stand_in)
+    monkeypatch.setattr(module, "fit_calibrations", lambda *_: READ)
+    monkeypatch.setattr(module, "FLOAT_OPERATORS", (0, 50))
+    card = release(
+        network,
+        collection / "faces.csv",
+        collection,
+        out,
+        FACTS,
+        settings=Settings(),
+        quantise_aware_steps=steps,
+    )
+    assert trials == tried
+    assert (card["quantisation"]["float_operators"], card["quantisation"]["quantise_aware_steps"]) == tried[-1]
+    # It is always the student as it was trained that a model is compared with.
+    assert all(np.array_equal(wanted, against[0]) for wanted in against)
+
+
+def test_fine_tuning_sees_the_training_part_alone(
+    network: Path, int8: bytes, collection: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Sample] = []
+
+    class Batches(FaceBatches):
+        def __init__(self, samples: list[Sample], *given: object, **options: object) -> None:
+            seen.extend(samples)
+            super().__init__(samples, *given, **options)
+
+    def give_up(student: keras.Model, views: Iterator[np.ndarray], *_: object, **__: object) -> keras.Model:
+        next(views)
+        raise ValueError("enough was seen")
+
+    monkeypatch.setattr(module, "FaceBatches", Batches)
+    monkeypatch.setattr(module, "fine_tune", give_up)
+    monkeypatch.setattr(module, "Quantiser", lambda *_: SimpleNamespace(quantise=lambda operators: int8))
+    monkeypatch.setattr(module, "fit_calibrations", lambda *_: READ)
+    monkeypatch.setattr(module, "measure_loss", lambda *_: Loss(0.0, 0.0, 1.0, 0.0))
+    with pytest.raises(ValueError, match="enough was seen"):
+        release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings(), quantise_aware_steps=1)
+    parts = split_by_group(read_manifest(collection / "faces.csv"), 0)
+    assert seen
+    assert {sample.path for sample in seen} <= {sample.path for sample in parts["train"]}
+
+
+def test_steps_below_nought_are_refused(network: Path, collection: Path, out: Path) -> None:
+    with pytest.raises(ValueError, match="quantise_aware_steps"):
+        release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings(), quantise_aware_steps=-1)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +201,7 @@ def test_facts_that_are_not_whole_are_refused(tmp_path: Path, text: str) -> None
 
 def test_the_shipped_card_says_what_every_answer_needs() -> None:
     card = json.loads((MODELS / "model_card.json").read_text())
-    assert set(ModelCard.__annotations__) - {"thresholds"} <= set(card)
+    assert set(ModelCard.__annotations__) - {"thresholds", "frame_thresholds", "video_thresholds"} <= set(card)
     assert card["bytes"] == (MODELS / "detector.tflite").stat().st_size
     assert all(card["quantisation"][name] <= bound for name, bound in GATE.items())
     assert {"overall", "sources", "against_real"} == set(card["metrics"])
@@ -111,7 +212,7 @@ def test_the_shipped_int8_detector_follows_the_shipped_float_student(portrait: n
     box = FaceFinder(MODELS).find(portrait)[0].box
     crops = np.stack([crop_face(portrait, box, served.side, margin) for margin in np.linspace(0.0, 0.6, 16)])
     (int8, maps), (wanted, wanted_maps) = served.score(crops), student.score(crops)
-    probability = served.calibration.probability
+    probability = served.calibration.picture.probability
     apart = [abs(probability(float(a)) - probability(float(b))) for a, b in zip(int8, wanted, strict=True)]
     assert max(apart) <= GATE["probability_p99"]
     assert np.allclose(maps.mean(axis=(1, 2)), int8, atol=1e-3)
