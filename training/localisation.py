@@ -27,10 +27,10 @@ from chalicelib.verdicts import judge_face
 from training.crops import open_picture
 from training.faces import LocatedFace
 from training.forgeries.masks import BAND_NAMES
+from training.forgeries.self_blending import blend_self, can_blend, cut_region
 from training.manifest import Sample
 from training.metrics import auc
 from training.scoring import BATCH, Progress, no_progress
-from training.self_blending import blend_self, can_blend, cut_region
 from training.splits import limit_by_class
 
 # A place is inside where the mask is above this share of its largest value: what is left of the edge is too faint.

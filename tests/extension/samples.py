@@ -15,7 +15,7 @@ from PIL import Image
 
 from chalicelib.faces import Face, FaceFinder, crop_square
 from chalicelib.settings import Settings
-from training.self_blending import REGION_MARGIN, blend_self
+from training.forgeries.self_blending import REGION_MARGIN, blend_self
 
 FOLDER = Path(__file__).parents[2] / "extension" / "samples"
 # Head and shoulders: rows and columns of the portrait.

@@ -9,7 +9,7 @@ import pytest
 
 from training.faces import LocatedFace
 from training.forgeries.masks import BANDS, draw_band, draw_mask, outline, soften, window
-from training.self_blending import REGION, blend_self, can_blend, change_look, cut_region
+from training.forgeries.self_blending import REGION, blend_self, can_blend, change_look, cut_region
 
 # An upright face: eyes 60 px apart, mouth 66 px below them.
 POINTS = np.array([[70, 90], [130, 90], [100, 125], [78, 156], [122, 156]], float)

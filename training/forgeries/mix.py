@@ -10,10 +10,10 @@ import numpy as np
 from training.faces import LocatedFace
 from training.forgeries.masks import can_blend
 from training.forgeries.partners import Partners
+from training.forgeries.self_blending import Pair, blend_self, cut_region
 from training.forgeries.swaps import can_swap, swap
 from training.forgeries.upsampling import upsample
 from training.manifest import Sample
-from training.self_blending import Pair, blend_self, cut_region
 
 KINDS = ("self-blended", "swapped", "upsampled")
 # Partners that a swap is tried with before the face is blended with itself instead.
@@ -27,7 +27,7 @@ class Mix:
     What is left of 1 are fakes that were collected, not made.
 
     Attributes:
-        self_blended: a face blended with a changed copy of itself; see `training.self_blending`.
+        self_blended: a face blended with a changed copy of itself; see `training.forgeries.self_blending`.
         swapped: another person's face over it; see `training.forgeries.swaps`.
         upsampled: a part of it remade from fewer numbers; see `training.forgeries.upsampling`.
     """

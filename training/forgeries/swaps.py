@@ -25,7 +25,7 @@ from training.forgeries.masks import (
     warp_elastically,
     window,
 )
-from training.self_blending import Pair
+from training.forgeries.self_blending import Pair
 
 # A face enlarged or shrunk by more than this has another sharpness than any swap that is shown to people.
 MOST_SCALE = 3.0

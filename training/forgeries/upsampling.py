@@ -29,7 +29,7 @@ from training.forgeries.masks import (
     warp_elastically,
     window,
 )
-from training.self_blending import Pair
+from training.forgeries.self_blending import Pair
 
 # How the pixels are remade, and how often.
 WAYS = ("nearest", "bilinear", "transposed", "encoded")
