@@ -157,7 +157,7 @@ def start_learner(network: keras.Model, recipe: Recipe) -> keras.Model:
         ValueError: the teacher cannot be loaded.
     """
     teacher = load_network(Path(recipe.teacher)) if recipe.teacher else None
-    return make_learner(network, cells=bool(recipe.map_weight), teacher=teacher)
+    return make_learner(network, cells=bool(recipe.map_weight), teacher=teacher, rounding=recipe.rounding)
 
 
 def compile_for(network: keras.Model, phase: Phase, recipe: Recipe, steps: int) -> None:

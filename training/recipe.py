@@ -80,6 +80,7 @@ class Recipe:
             teaches the logit alone.
         teacher: a .keras network whose logits are learnt too, of the very views of draws; "" for none.
         distilled: share of the logit's loss that is the distance from the teacher.
+        rounding: steps of int8 of the noise that it is trained under, so that it bears to be quantised; 0 for none.
         left_out: sources or methods whose fakes take no part, neither in training nor in validation.
         limit: at most so many training pictures a class, and validation pictures in proportion; 0 for all.
         seed: fixes the split and every draw.
@@ -104,6 +105,7 @@ class Recipe:
     map_weight: float = 0.3
     teacher: str = ""
     distilled: float = 0.5
+    rounding: float = 0.0
     left_out: tuple[str, ...] = ()
     limit: int = 0
     seed: int = 0
@@ -114,6 +116,7 @@ class Recipe:
         _check(self.steps >= 1, "steps must be at least 1", self.steps)
         _check(self.limit >= 0, "limit must not be below 0", self.limit)
         _check(0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)", self.label_smoothing)
+        _check(self.rounding >= 0, "rounding must not be below 0", self.rounding)
         _check(0 <= self.distilled <= 1, "distilled must lie in [0, 1]", self.distilled)
         _check(self.map_weight >= 0, "map_weight must not be below 0", self.map_weight)
         for name in FORGERIES:
@@ -170,7 +173,10 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     phases = recipe.phases
     draws, student = recipe.sampling == "draws", recipe.architecture == "student"
     for name, fits in (
-        *((name, draws) for name in ("steps", "source_weights", "map_weight", "teacher", "distilled", *FORGERIES)),
+        *(
+            (name, draws)
+            for name in ("steps", "source_weights", "map_weight", "teacher", "distilled", "rounding", *FORGERIES)
+        ),
         *((name, student) for name in ("width", "unfreeze_from")),
         *((name, bool(phases)) for name in ("epochs", "learning_rate", "batch_size")),
     ):

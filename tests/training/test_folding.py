@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from training.networks.folding import fold_normalisation
+from training.networks.folding import fold_normalisation, scale_kernels
 
 
 def disturb(network: keras.Model) -> keras.Model:
@@ -53,3 +53,13 @@ def test_a_convolution_that_others_read_too_is_refused() -> None:
     network = keras.Model(inputs, layers.Add()([made, layers.BatchNormalization()(made)]))
     with pytest.raises(ValueError, match="read_twice"):
         fold_normalisation(network)
+
+
+def test_a_signal_passes_random_kernels_that_were_scaled() -> None:
+    network = fold_normalisation(
+        keras.applications.MobileNetV2(input_shape=(64, 64, 3), alpha=0.35, include_top=False, weights=None)
+    )
+    views = np.random.default_rng(1).uniform(-1, 1, (3, 64, 64, 3)).astype(np.float32)
+    assert network.predict_on_batch(views).std() < 1e-3
+    scale_kernels(network)
+    assert 0.1 < network.predict_on_batch(views).std() < 10

@@ -54,6 +54,30 @@ def fold_normalisation(network: keras.Model) -> keras.Model:
     return folded
 
 
+def scale_kernels(network: keras.Model) -> None:
+    """Scale random kernels so that what passes them keeps its spread, as normalisation would have seen to.
+
+    Without it the signal dies within a few blocks: Keras draws a depthwise kernel as if it summed over all channels.
+    The scale is He's (2015), by what each output sums over; half of it where no activation follows.
+
+    Args:
+        network: of convolutions with a bias, with random kernels.
+    """
+    activated = {
+        tensor._keras_history.operation.name
+        for layer in network.layers
+        if isinstance(layer, keras.layers.ReLU)
+        for tensor in layer._inbound_nodes[0].input_tensors
+    }
+    for layer in network.layers:
+        if isinstance(layer, _CONVOLUTIONS):
+            kernel, *bias = layer.get_weights()
+            depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+            summed = np.prod(kernel.shape[:2]) if depthwise else np.prod(kernel.shape[:3])
+            gain = 2.0 if layer.name in activated else 1.0
+            layer.set_weights([kernel * np.sqrt(gain / (summed * kernel.var())), *bias])
+
+
 def _count_readers(network: keras.Model) -> dict[int, int]:
     counts: dict[int, int] = {}
     for layer in network.layers:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from training.networks.folding import fold_normalisation
+from training.networks.folding import fold_normalisation, scale_kernels
 from training.networks.head import add_head
 
 # Three high-pass filters of the spatial rich model (Fridrich & Kodovský 2012), those that Zhou et al. (2018) found
@@ -75,4 +75,7 @@ def build_high_pass(side: int, weights: str | None) -> keras.Model:
         for layer in plain.layers:
             if layer.weights:
                 backbone.get_layer(layer.name).set_weights(layer.get_weights())
-    return fold_normalisation(add_head(inputs, backbone.output, "high-pass"))
+    network = fold_normalisation(add_head(inputs, backbone.output, "high-pass"))
+    if weights is None:
+        scale_kernels(network)
+    return network

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from training.networks.folding import fold_normalisation
+from training.networks.folding import fold_normalisation, scale_kernels
 
 
 def build_student(
@@ -42,6 +42,8 @@ def build_student(
     if weights not in ("imagenet", None):
         backbone.load_weights(weights)
     backbone = fold_normalisation(backbone)
+    if weights is None:
+        scale_kernels(backbone)
     freeze_below(backbone, f"block_{unfreeze_from}_expand")
     evidence = keras.layers.Conv2D(1, 1, name="evidence")(keras.layers.Dropout(0.2)(backbone.output))
     logit = keras.layers.GlobalAveragePooling2D(name="logit")(evidence)
