@@ -204,7 +204,8 @@ def test_the_shipped_card_says_what_every_answer_needs() -> None:
     assert set(ModelCard.__annotations__) - {"thresholds", "frame_thresholds", "video_thresholds"} <= set(card)
     assert card["bytes"] == (MODELS / "detector.tflite").stat().st_size
     assert all(card["quantisation"][name] <= bound for name, bound in GATE.items())
-    assert {"overall", "sources", "against_real"} == set(card["metrics"])
+    assert {"overall", "sources", "against_real"} <= set(card["metrics"])
+    assert card["localisation"]["fakes"]["all"]["mass_inside"] > 0.7
 
 
 def test_the_shipped_int8_detector_follows_the_shipped_float_student(portrait: np.ndarray) -> None:
