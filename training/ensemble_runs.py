@@ -23,6 +23,7 @@ from training.levels import name_clips
 from training.manifest import Sample, read_manifest
 from training.members import NETWORK, agree_on_split, find_member
 from training.metrics import auc, measure
+from training.networks.compact import halve
 from training.networks.loading import load_network
 from training.progress import every
 from training.records import RECORD, RunMismatch, hash_data, list_versions, now, write_json
@@ -132,6 +133,7 @@ def build_ensemble(
     card = _make_card(network, run, rows, crops, kept, name_clips(kept, manifest)[0], (faces, root, settings))
     with replacing(run / NETWORK) as unfinished:
         network.save(unfinished)
+    halve(run / NETWORK)
     card["version"] = f"{record['started'][:10]}-{hash_file(run / NETWORK)[:8]}"
     write_json(run / CARD, to_json(card))
     found = {name: value for name, value in asdict(weighing).items() if name != "weights"}
