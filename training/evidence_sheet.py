@@ -6,17 +6,13 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from chalicelib.faces import resize_square
+from training.contact_sheet import TILE, draw_contact_sheet
 from training.localisation import FULL_COLOUR, Example, enlarge, inside
 
-# Side of a picture and height of a line of text, px.
-TILE = 192
-LINE = 16
-GAP = 12
 TITLES = ("photo", "its map", "fake", "its map, and the mask")
-ACROSS = 2
 # How the page and the command line paint; see backend/overlays.py.
 STRENGTH = 0.6
 RAISES, LOWERS = (230, 97, 1), (33, 102, 172)
@@ -34,22 +30,7 @@ def draw_examples(examples: Sequence[Example], title: str) -> Image.Image:
     """
     if not examples:
         raise ValueError("a sheet needs at least one example")
-    across = min(ACROSS, len(examples))
-    down = -(-len(examples) // across)
-    width, height = len(TITLES) * TILE + GAP, TILE + 2 * LINE + GAP
-    sheet = Image.new("RGB", (across * width + GAP, 3 * LINE + down * height), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    pen.text((GAP, 2), title, "black", font)
-    for column in range(across):
-        for place, name in enumerate(TITLES):
-            pen.text((GAP + column * width + place * TILE, LINE + 8), name, "black", font)
-    for index, example in enumerate(examples):
-        left, top = GAP + index % across * width, 3 * LINE + index // across * height
-        for place, tile in enumerate(tiles(example)):
-            sheet.paste(Image.fromarray(tile), (left + place * TILE, top))
-        for line, text in enumerate(caption(example)):
-            pen.text((left, top + TILE + line * LINE), text, "black", font)
-    return sheet
+    return draw_contact_sheet([(tiles(example), caption(example)) for example in examples], TITLES, title)
 
 
 def tiles(example: Example) -> list[np.ndarray]:

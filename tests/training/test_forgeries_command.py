@@ -12,10 +12,11 @@ from PIL import Image
 
 from chalicelib.settings import Settings
 from training.commands.forgeries import KINDS, forgeries
+from training.contact_sheet import GAP, LINE, TILE
 from training.faces import locate_faces
 from training.forgeries import gallery, mix
 from training.forgeries.gallery import draw_forgeries
-from training.forgeries.sheet import GAP, LINE, TILE, tiles
+from training.forgeries.sheet import tiles
 from training.manifest import read_manifest
 
 

@@ -14,7 +14,8 @@ from chalicelib.faces import crop_face
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from training import localisation
-from training.evidence_sheet import GAP, LINE, TILE, draw_examples, outline, tiles, tint
+from training.contact_sheet import GAP, LINE, TILE
+from training.evidence_sheet import draw_examples, outline, tiles, tint
 from training.faces import LocatedFace
 from training.forgeries.masks import BAND_NAMES
 from training.localisation import (

@@ -13,7 +13,7 @@ from PIL import Image
 from chalicelib.settings import Settings
 from training import localisation
 from training.commands.localise import localise
-from training.evidence_sheet import GAP, LINE, TILE
+from training.contact_sheet import GAP, LINE, TILE
 from training.faces import locate_faces
 from training.manifest import read_manifest
 

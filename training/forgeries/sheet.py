@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from chalicelib.faces import resize_square
+from training.contact_sheet import draw_contact_sheet
 from training.forgeries.mix import Forgery
 
-# Side of a picture and height of a line of text, px.
-TILE = 192
-LINE = 16
-GAP = 12
 # A difference is shown this many times as large, round middle grey.
 GAIN = 4
-# Beside each other: what one forgery shows, and forgeries.
+# What one forgery shows, beside each other.
 TITLES = ("real", "fake", "mask", f"difference x{GAIN}")
-ACROSS = 2
 
 
 def draw_sheet(forgeries: Sequence[Forgery], title: str) -> Image.Image:
@@ -33,22 +28,7 @@ def draw_sheet(forgeries: Sequence[Forgery], title: str) -> Image.Image:
     """
     if not forgeries:
         raise ValueError("a sheet needs at least one forgery")
-    across = min(ACROSS, len(forgeries))
-    down = -(-len(forgeries) // across)
-    width, height = len(TITLES) * TILE + GAP, TILE + 2 * LINE + GAP
-    sheet = Image.new("RGB", (across * width + GAP, 3 * LINE + down * height), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    pen.text((GAP, 2), title, "black", font)
-    for column in range(across):
-        for place, name in enumerate(TITLES):
-            pen.text((GAP + column * width + place * TILE, LINE + 8), name, "black", font)
-    for index, forgery in enumerate(forgeries):
-        left, top = GAP + index % across * width, 3 * LINE + index // across * height
-        for place, tile in enumerate(tiles(forgery)):
-            sheet.paste(Image.fromarray(resize_square(tile, TILE)), (left + place * TILE, top))
-        for line, text in enumerate(caption(forgery)):
-            pen.text((left, top + TILE + line * LINE), text, "black", font)
-    return sheet
+    return draw_contact_sheet([(tiles(forgery), caption(forgery)) for forgery in forgeries], TITLES, title)
 
 
 def tiles(forgery: Forgery) -> list[np.ndarray]:
