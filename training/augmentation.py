@@ -24,7 +24,8 @@ RESOLUTIONS = (56, 273)
 # How often the surroundings of a head are blurred, as by a wide aperture, or plain, as in a studio: many generators
 # draw them so and few of the photos that can be had for training do.
 PLAIN = 0.15
-# How often a view keeps its own resolution and is hardly touched, and the quality that it may be saved at.
+# How often a view keeps its own resolution and is hardly touched, where nothing else is said, and the quality that it
+# may be saved at.
 FINE = 0.4
 FINE_QUALITIES = (75, 99)
 # How often a head is tilted and stretched, by how much at most, degrees and as a fraction.
@@ -50,7 +51,11 @@ _UP = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
 def augment(
-    pixels: np.ndarray, box: tuple[float, float, float, float], side: int, rng: np.random.Generator
+    pixels: np.ndarray,
+    box: tuple[float, float, float, float],
+    side: int,
+    rng: np.random.Generator,
+    fine: float = FINE,
 ) -> np.ndarray:
     """Draw one training view of a face.
 
@@ -59,11 +64,12 @@ def augment(
         box: x, y, width, height of the face, px.
         side: the network's side, px.
         rng: the only source of chance; the same state gives the same view.
+        fine: how often the view is hardly touched, 0 to 1.
 
     Returns:
         uint8 RGB [side, side, 3].
     """
-    return render(pixels, draw_framing(box, pixels.shape, rng), side, rng)
+    return render(pixels, draw_framing(box, pixels.shape, rng), side, rng, fine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def draw_framing(box: tuple[float, float, float, float], shape: tuple[int, ...],
     return Framing((left, top, side), (x - left, y - top, width, height), turn, bool(rng.random() < 0.5))
 
 
-def render(pixels: np.ndarray, framing: Framing, side: int, rng: np.random.Generator) -> np.ndarray:
+def render(pixels: np.ndarray, framing: Framing, side: int, rng: np.random.Generator, fine: float = FINE) -> np.ndarray:
     """Cut a part out of a picture and let it go through what pictures go through.
 
     Now and then what lies around the head is blurred or made plain.
@@ -122,6 +128,7 @@ def render(pixels: np.ndarray, framing: Framing, side: int, rng: np.random.Gener
         framing: the part.
         side: the network's side, px.
         rng: the only source of chance.
+        fine: how often the view is hardly touched, 0 to 1.
 
     Returns:
         uint8 RGB [side, side, 3].
@@ -132,7 +139,7 @@ def render(pixels: np.ndarray, framing: Framing, side: int, rng: np.random.Gener
         x, y, width, height = framing.box
         seen = framing.square[2] - x - width if framing.mirrored else x
         crop = simplify_surroundings(crop, (seen, y, width, height), rng)
-    crop = polish(crop, rng) if rng.random() < FINE else degrade(crop, rng)
+    crop = polish(crop, rng) if rng.random() < fine else degrade(crop, rng)
     return resize_square(crop, side)
 
 

@@ -28,7 +28,7 @@ from training.forgeries.mix import Mix
 from training.learners import count_cells, make_learner
 from training.losses import LogitAccuracy, TaughtLoss
 from training.manifest import Sample
-from training.networks.catalogue import build, train_from
+from training.networks.catalogue import build, go_on_from, train_from
 from training.networks.loading import load_network
 from training.networks.student import build_student
 from training.passes import PassBatches
@@ -59,7 +59,7 @@ def start_network(recipe: Recipe) -> keras.Model:
         return build_student(recipe.side, recipe.width, None if recipe.weights == "none" else recipe.weights, 0)
     if recipe.architecture == "student" and recipe.width != 1:
         network = build_student(recipe.side, recipe.width, None, 0)
-        network.set_weights(load_network(Path(recipe.weights)).get_weights())
+        go_on_from(network, recipe.architecture, Path(recipe.weights))
         return network
     return build(recipe.architecture, side=recipe.side, weights=recipe.weights)
 
@@ -184,6 +184,7 @@ def make_batches(recipe: Recipe, data: Data, network: keras.Model, epochs: int =
             seed=recipe.seed,
             first_step=epochs * recipe.steps,
             cells=count_cells(network) if recipe.map_weight else 0,
+            fine=recipe.fine,
             workers=WORKERS,
         )
     return PassBatches(

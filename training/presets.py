@@ -191,9 +191,16 @@ _PRESETS = (
     Preset(
         name="student",
         project="ours",
-        title="MobileNetV2 that ends in an evidence map, half of its fakes self-blended: the network that is served",
+        title="MobileNetV2, cut short, that ends in an evidence map, half of its fakes self-blended: what is served",
         published="",
         recipe=Recipe(),
+    ),
+    Preset(
+        name="colours",
+        project="ours",
+        title="a member that sees the picture as the student does, by the whole MobileNetV2",
+        published="",
+        recipe=Recipe(architecture="colours"),
     ),
     Preset(
         name="high-pass",

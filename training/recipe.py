@@ -70,6 +70,7 @@ class Recipe:
             endless draw, half real and half fake, balanced over sources; "support_vectors": every picture once.
         steps: steps of an epoch of draws.
         augmentation: "none", "flip", "geometry" (of passes) or "ours" (of draws).
+        fine: share of the views of draws that keep their resolution and are hardly touched.
         label_smoothing: in [0, 1).
         weight_decay: of AdamW.
         ema_momentum: of the moving average of the weights, which is what is kept; 0 for none.
@@ -95,6 +96,7 @@ class Recipe:
     sampling: str = "draws"
     steps: int = 500
     augmentation: str = "ours"
+    fine: float = 0.4
     label_smoothing: float = 0.01
     weight_decay: float = 1e-2
     ema_momentum: float = 0.995
@@ -117,6 +119,7 @@ class Recipe:
         _check(self.limit >= 0, "limit must not be below 0", self.limit)
         _check(0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)", self.label_smoothing)
         _check(self.rounding >= 0, "rounding must not be below 0", self.rounding)
+        _check(0 <= self.fine <= 1, "fine must lie in [0, 1]", self.fine)
         _check(0 <= self.distilled <= 1, "distilled must lie in [0, 1]", self.distilled)
         _check(self.map_weight >= 0, "map_weight must not be below 0", self.map_weight)
         for name in FORGERIES:
@@ -175,7 +178,16 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     for name, fits in (
         *(
             (name, draws)
-            for name in ("steps", "source_weights", "map_weight", "teacher", "distilled", "rounding", *FORGERIES)
+            for name in (
+                "steps",
+                "source_weights",
+                "fine",
+                "map_weight",
+                "teacher",
+                "distilled",
+                "rounding",
+                *FORGERIES,
+            )
         ),
         *((name, student) for name in ("width", "unfreeze_from")),
         *((name, bool(phases)) for name in ("epochs", "learning_rate", "batch_size")),

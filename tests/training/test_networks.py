@@ -171,12 +171,22 @@ def test_a_saved_network_can_be_gone_on_from_at_another_side(tmp_path: Path) -> 
     assert all(map(np.array_equal, first.get_weights(), second.get_weights()))
 
 
+def test_a_student_goes_on_from_a_deeper_network_with_a_head_of_its_own(tmp_path: Path) -> None:
+    member = build("colours", side=32, weights="none")
+    member.save(tmp_path / "member.keras")
+    student = build("student", side=32, weights=tmp_path / "member.keras")
+    for layer in student.layers:
+        if layer.weights and layer.name != "evidence":
+            assert all(map(np.array_equal, layer.get_weights(), member.get_layer(layer.name).get_weights()))
+    assert student.get_layer("evidence").kernel.shape != member.get_layer("evidence").kernel.shape
+
+
 @pytest.mark.parametrize(
     ("name", "side", "weights", "says"),
     [
         ("xceptoin", None, "none", "did you mean xception"),
         ("zzz", None, "none", "there are student"),
-        ("student", 100, "none", "multiple of 32"),
+        ("student", 100, "none", "multiple of 16"),
         ("xception", 64, "none", "at least 71"),
         ("cnn-128", None, "imagenet", "nobody publishes"),
         ("vgg16", 32, "nowhere.h5", "no weights at nowhere.h5"),

@@ -28,6 +28,7 @@ def test_a_recipe_survives_its_record(name: str) -> None:
         ("student", {"unfreeze_from": 6}, "phases", (replace(STUDENT.phases[0], train_from="block_6_expand"),)),
         ("student", {"unfreeze_from": 0}, "phases", (replace(STUDENT.phases[0], train_from="all"),)),
         ("student", {"source_weights": {"ffpp": 3.0}}, "source_weights", {"ffpp": 3.0}),
+        ("high-pass", {"fine": 0.7}, "fine", 0.7),
         ("cnn-128", {"left_out": ("ffpp",)}, "left_out", ("ffpp",)),
     ],
 )
@@ -56,6 +57,8 @@ def test_epochs_hold_for_every_phase_and_rates_keep_their_proportion() -> None:
         ("student", {"epochs": -1}, "epochs must not be below 0"),
         ("student", {"learning_rate": 0.0}, "learning_rate must be above 0"),
         ("student", {"self_blended": 1.5}, r"self_blended must lie in \[0, 1\]"),
+        ("student", {"fine": -0.1}, r"fine must lie in \[0, 1\]"),
+        ("cnn-128", {"fine": 0.5}, "fine means nothing"),
         ("student", {"side": 3}, "side must be at least"),
         ("student", {"batch_size": 1}, "batch_size must be at least"),
         ("student", {"limit": -1}, "limit must not be"),

@@ -45,16 +45,15 @@ class Architecture:
     evidence: bool = True
 
 
-def _make_student(width: float, side: int, weights: str | None) -> keras.Model:
-    return build_student(side, width, weights, unfreeze_from=0)
+def _make_student(width: float, *, whole: bool = False) -> Callable[[int, str | None], keras.Model]:
+    return lambda side, weights: build_student(side, width, weights, unfreeze_from=0, whole=whole)
 
 
 _OURS = [
-    Architecture(
-        "student", "MobileNetV2 1.0 that ends in a map: what is served", 160, 32, partial(_make_student, 1.0), 32
-    ),
-    Architecture("student-0.35", "the student at a third of its width", 128, 32, partial(_make_student, 0.35), 32),
-    Architecture("high-pass", "MobileNetV2 that sees noise residuals alone", 160, 32, build_high_pass, 32),
+    Architecture("student", "the first part of MobileNetV2 1.0: what is served", 160, 32, _make_student(1.0), 16),
+    Architecture("student-0.35", "the student at a third of its width", 128, 32, _make_student(0.35), 16),
+    Architecture("colours", "the whole of MobileNetV2 1.0: a member", 224, 32, _make_student(1.0, whole=True), 32),
+    Architecture("high-pass", "MobileNetV2 that sees noise residuals alone: a member", 160, 32, build_high_pass, 32),
 ]
 _PUBLISHED = [
     Architecture(name, each.about, each.side, each.least_side, partial(build_application, name))
@@ -125,7 +124,7 @@ def build(name: str, *, side: int | None = None, weights: str | Path = "imagenet
         raise ValueError(f"there are no weights at {weights}: give imagenet, none, a weights file or a .keras file.")
     if weights.endswith(".keras"):
         network = architecture.make(side, None)
-        _go_on_from(network, architecture.name, Path(weights))
+        go_on_from(network, architecture.name, Path(weights))
         return network
     try:
         return architecture.make(side, None if weights == "none" else weights)
@@ -140,11 +139,25 @@ def build(name: str, *, side: int | None = None, weights: str | Path = "imagenet
         raise ValueError(f"the weights of {architecture.name} {cure}. ({error})") from error
 
 
-def _go_on_from(network: keras.Model, name: str, path: Path) -> None:
-    """Give a network the weights of a saved one."""
+def go_on_from(network: keras.Model, name: str, path: Path) -> None:
+    """Give a network the weights of a saved one, layer by layer.
+
+    The saved network may be deeper, as a teacher's is; a head that is fed by other channels then begins anew.
+
+    Args:
+        network: receives them.
+        name: of its architecture, for the error.
+        path: a .keras file.
+
+    Raises:
+        ValueError: the file lacks a layer, or one is of another shape.
+    """
     try:
-        network.set_weights(load_network(path).get_weights())
-    except ValueError as error:
+        saved = {layer.name: layer.get_weights() for layer in load_network(path).layers if layer.weights}
+        for layer in network.layers:
+            if layer.weights and not (layer.name == "evidence" and saved["evidence"][0].shape != layer.kernel.shape):
+                layer.set_weights(saved[layer.name])
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is no {name} with an input of this side. ({error})") from error
 
 

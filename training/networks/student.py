@@ -1,4 +1,4 @@
-"""The student network: MobileNetV2 that ends in a map whose mean is the logit."""
+"""The student network: the first part of MobileNetV2, which ends in a map whose mean is the logit."""
 
 from __future__ import annotations
 
@@ -8,31 +8,44 @@ import keras
 
 from training.networks.folding import fold_normalisation, scale_kernels
 
+# Where MobileNetV2 is cut: what follows tells cats from dogs, holds three quarters of the weights, and sees each place
+# in a picture at half the resolution. A place here already looks at more than a whole face.
+LAST = "block_13_expand_relu"
+# How much coarser than the view its map is, and that of the whole MobileNetV2.
+STRIDE, WHOLE_STRIDE = 16, 32
+
 
 def build_student(
-    side: int = 160, width: float = 1.0, weights: str | Path | None = "imagenet", unfreeze_from: int = 4
+    side: int = 160,
+    width: float = 1.0,
+    weights: str | Path | None = "imagenet",
+    unfreeze_from: int = 4,
+    *,
+    whole: bool = False,
 ) -> keras.Model:
-    """MobileNetV2, its normalisations folded, with a fully convolutional head: 1×1 to one channel, then the mean.
+    """MobileNetV2 up to `LAST`, its normalisations folded, under a convolutional head: 1×1 to one channel, the mean.
 
     The channel before the mean is an exact class-activation map (Zhou et al. 2016): its values add up to
     the logit, positive where a place speaks for *fake*.
 
     Args:
-        side: input side, px, a multiple of 32.
+        side: input side, px, a multiple of the stride.
         width: MobileNetV2's alpha.
         weights: "imagenet" to download, None for random, or a `.weights.h5` file without the top.
-        unfreeze_from: inverted-residual block from which layers are trained (0 to 16); what lies below
+        unfreeze_from: inverted-residual block from which layers are trained (0 to 13); what lies below
             keeps its weights.
+        whole: take MobileNetV2 to its end, as a member of the ensemble, which need not be fast, does.
 
     Returns:
         float32 [N, side, side, 3] in [-1, 1] to a logit [N, 1]; the layer "evidence" holds the map
-        [N, side / 32, side / 32, 1].
+        [N, side / stride, side / stride, 1]; the stride is `STRIDE`, or `WHOLE_STRIDE`.
 
     Raises:
-        ValueError: the side is not a multiple of 32, or the weights do not fit.
+        ValueError: the side is not a multiple of the stride, or the weights do not fit.
     """
-    if side % 32:
-        raise ValueError(f"side must be a multiple of 32. Received: {side}")
+    stride = WHOLE_STRIDE if whole else STRIDE
+    if side % stride:
+        raise ValueError(f"side must be a multiple of {stride}. Received: {side}")
     backbone = keras.applications.MobileNetV2(
         input_shape=(side, side, 3),
         alpha=width,
@@ -41,6 +54,8 @@ def build_student(
     )
     if weights not in ("imagenet", None):
         backbone.load_weights(weights)
+    if not whole:
+        backbone = keras.Model(backbone.input, backbone.get_layer(LAST).output, name=backbone.name)
     backbone = fold_normalisation(backbone)
     if weights is None:
         scale_kernels(backbone)
