@@ -8,7 +8,7 @@ import click
 
 from chalicelib.errors import UnmaskError
 from chalicelib.settings import MODELS, Settings
-from training.commands.options import EXISTING_FILE, ROOT
+from training.commands.options import EXISTING_FILE, ROOT, ROWS
 
 MODELS_FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -42,7 +42,7 @@ def faces(out: Path) -> None:
     "--facts",
     default=Path(__file__).parent / "facts.json",
     type=EXISTING_FILE,
-    help="JSON with name, covers, limits and terms for the model card. [default: those of the shipped model]",
+    help="JSON with name, uses, covers, limits, terms and retrain for the card. [default: those of the shipped model]",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the run, which fixed its split.")
 @click.option(
@@ -52,8 +52,23 @@ def faces(out: Path) -> None:
     type=click.IntRange(min=0),
     help="Steps of quantisation-aware fine-tuning where int8 alone loses more than the gate; 0 for none.",
 )
+@ROWS
+@click.option(
+    "--degradations/--no-degradations",
+    default=True,
+    show_default=True,
+    help="Try degraded pictures for the card, too; minutes.",
+)
 def detector(
-    network: Path, manifest: Path, root: Path | None, out: Path, facts: Path, seed: int, qat_steps: int
+    network: Path,
+    manifest: Path,
+    root: Path | None,
+    out: Path,
+    facts: Path,
+    seed: int,
+    qat_steps: int,
+    rows: tuple[str, ...],
+    degradations: bool,
 ) -> None:
     """Quantise a trained network to int8, prove that little was lost, calibrate it and write its card.
 
@@ -64,6 +79,7 @@ def detector(
     """
     from convert.quantisation import GateError
     from convert.release import Facts, release
+    from training.contrasts import parse_contrasts
     from training.manifest import ManifestError
 
     try:
@@ -76,6 +92,8 @@ def detector(
             settings=Settings.from_environment(),
             seed=seed,
             quantise_aware_steps=qat_steps,
+            contrasts=parse_contrasts(rows),
+            degradations=degradations,
             report=click.echo,
         )
     except (GateError, ManifestError, UnmaskError, ValueError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,33 +15,36 @@ import keras
 import numpy as np
 
 from chalicelib.detector import Detector
-from chalicelib.images import decode
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
+from convert.card_page import describe_model
 from convert.quantisation import GateError, Loss, Quantiser, compare_kernels, measure_loss
 from convert.quantisation_aware import LEARNING_RATE, fine_tune
-from training.augmentation import augment
-from training.batches import FaceBatches
+from convert.views import BATCH, Held, Views
+from training.bench import Bench
 from training.calibration import fit_calibrations
-from training.crops import load_crops, predict_logits
-from training.evaluation import format_table, score, summarise, to_json
+from training.comparison import examine
+from training.contrasts import Contrast
+from training.crops import predict_logits
+from training.evaluation import to_json
 from training.faces import LocatedFace, locate_faces
 from training.files import hash_file
-from training.forgeries.mix import Mix
 from training.levels import name_clips
 from training.localisation import localise
 from training.manifest import Sample, count_by_source, read_manifest
 from training.networks.loading import load_network
 from training.progress import every
-from training.recipe import Recipe
+from training.reporting.terminal import print_evaluation
 from training.splits import leave_out, split_by_group
 
-# Crops of each class over which the ranges of activations are taken, each as it is and once degraded.
-CROPS_PER_CLASS = 100
+CARD, PAGE = "model_card.json", "MODEL_CARD.md"
+# What the card keeps of a row of figures.
+FIGURES = (
+    *("title", "against", "reals", "fakes", "pictures", "auc", "auc_interval", "tpr_at_5_fpr", "tpr_pooled", "ece"),
+    *("real_called_fake", "real_called_real", "fake_called_fake", "fake_called_real", "uncertain", "lost"),
+)
 # How many operators at the start stay in float: the first of these that passes the gate.
 FLOAT_OPERATORS = (0, 12, 20, 24, 28, 32, 40, 48, 56)
-# Views of a step of fine-tuning.
-QUANTISE_AWARE_BATCH = 16
 # One view in so many goes through the slow reference kernels too.
 KERNEL_STRIDE = 18
 
@@ -53,28 +55,34 @@ class Facts:
 
     Attributes:
         name: of the model.
+        uses: sentences on what it is meant for, and what not.
         covers: sentences on what it was trained to see.
         limits: sentences on what it cannot see.
         terms: under which it may be used, given its training data.
+        retrain: how to make one of pictures with other terms.
     """
 
     name: str
+    uses: tuple[str, ...]
     covers: tuple[str, ...]
     limits: tuple[str, ...]
     terms: str
+    retrain: str
 
     @classmethod
     def read(cls, path: Path) -> Facts:
-        """Read a JSON file with these four keys.
+        """Read a JSON file with these keys.
 
         Raises:
             ValueError: it is no JSON, or a key is missing or unknown.
         """
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            return cls(facts.pop("name"), tuple(facts.pop("covers")), tuple(facts.pop("limits")), **facts)
+            lists = {name: tuple(facts.pop(name)) for name in ("uses", "covers", "limits")}
+            return cls(**lists, **facts)
         except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} must hold name, covers, limits and terms, and nothing else.") from error
+            keys = "name, uses, covers, limits, terms and retrain"
+            raise ValueError(f"{path} must hold {keys}, and nothing else.") from error
 
 
 def release(
@@ -87,6 +95,8 @@ def release(
     settings: Settings,
     seed: int = 0,
     quantise_aware_steps: int = 0,
+    contrasts: Sequence[Contrast] = (),
+    degradations: bool = True,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Quantise a network, prove that little was lost, calibrate it, measure it, and write it out.
@@ -102,11 +112,14 @@ def release(
         network: the .keras file of a run; the run's `faces_found.csv` beside it is used and completed.
         manifest: faces CSV that the run was trained on.
         root: the folder that its paths start from.
-        out: models folder, which holds the face networks; receives both files.
+        out: models folder, which holds the face networks; receives `detector.tflite`, `model_card.json` and
+            `MODEL_CARD.md`, which says the same to a person.
         facts: what a person says of the model.
         settings: limits of decoding; its models folder serves the face finder.
         seed: the run's seed, which fixed the split.
         quantise_aware_steps: of fine-tuning; 0 for none.
+        contrasts: rows that the card's figures begin with.
+        degradations: whether to try degraded pictures too, which takes minutes.
         report: receives lines for a person.
 
     Returns:
@@ -127,16 +140,10 @@ def release(
     student = load_network(network)
     side = int(student.input.shape[1])
 
+    views = Views(faces, root, manifest, side, settings, seed)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out) as folder:
         staging = Path(folder)
-        chosen = _pick(parts["train"], faces, CROPS_PER_CLASS, seed)
-        ranges = np.concatenate(_two_views(chosen, faces, root, side, settings, seed))
-        validation = _validate(parts["validation"], faces, root, side, settings, seed, manifest)
-
-        def draw_views() -> Iterator[np.ndarray]:
-            return _draw_views(parts["train"], faces, root, side, settings, seed)
-
         card = {
             **_begin_card(facts),
             "input_side": side,
@@ -144,89 +151,55 @@ def release(
             "data": _describe(parts, faces, manifest),
             **_quantise_within_gate(
                 student,
-                ranges,
-                draw_views,
+                views.sample(parts["train"]),
+                lambda: views.draw(parts["train"]),
                 quantise_aware_steps,
-                _Trial(student, validation, staging, facts, settings),
+                _Trial(student, views.hold(parts["validation"]), staging, facts, settings),
                 report,
             ),
         }
         _write_card(card, staging)
-        detector = Detector(staging, settings.threads)
-        rows = score(parts["test"], root, detector, settings, every(5, "tested", report))
-        card["metrics"] = summarise(rows, detector.calibration)
+        clips, rule = name_clips(parts["test"], manifest)
+        bench = Bench(parts["test"], root, settings, manifest, "test", seed, clips, rule, report=report)
+        harms = bench.find_harms()[1] if degradations else []
+        entry = examine(bench, facts.name, str(staging), harms=harms, contrasts=contrasts)
+        card |= _measure(entry)
         card["localisation"] = localise(
-            detector, parts["test"], faces, root, settings, seed=seed, progress=every(5, "forged and located", report)
+            Detector(staging, settings.threads),
+            parts["test"],
+            faces,
+            root,
+            settings,
+            seed=seed,
+            progress=every(5, "forged and located", report),
         ).figures
-        report(format_table(card["metrics"]))
+        report(print_evaluation(entry))
         _write_card(card, staging)
-        for name in ("detector.tflite", "model_card.json"):
+        (staging / PAGE).write_text(describe_model(to_json(card)), encoding="utf-8")
+        for name in ("detector.tflite", CARD, PAGE):
             (staging / name).replace(out / name)
     report(f"wrote {card['name']} {card['version']} to {out}")
     return to_json(card)
 
 
-@dataclass(frozen=True, slots=True)
-class _Validation:
-    """Crops of the validation part, each picture as it is served and once degraded."""
+def _measure(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a card says of an examined model; of a table's rows and bands only the figures that are read."""
+    return {
+        "metrics": entry["metrics"],
+        "families": [_slim(row) for row in entry["table"]["rows"]],
+        "bands": {name: [_slim(row) for row in rows] for name, rows in entry["bands"].items()},
+        "degradations": {harm: _slim(figures) for harm, figures in entry["grid"].items()},
+    }
 
-    views: np.ndarray
-    labels: np.ndarray
-    sources: list[str]
-    groups: list[str]
-    clips: list[str]
+
+def _slim(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: figures[name] for name in FIGURES if name in figures}
 
 
 def read_left_out(network: Path) -> list[str]:
     """Return the families of fakes that a run's network was not trained on, as its card states."""
     card = network.with_name("card.json")
     return list(json.loads(card.read_text(encoding="utf-8")).get("left_out", ())) if card.is_file() else []
-
-
-def _validate(
-    samples: Sequence[Sample],
-    faces: Mapping[str, LocatedFace],
-    root: Path,
-    side: int,
-    settings: Settings,
-    seed: int,
-    manifest: Path,
-) -> _Validation:
-    kept = [sample for sample in samples if sample.path in faces]
-    clips, _ = name_clips(kept, manifest)
-    served = [clips.get(sample.path, "") for sample in kept]
-    return _Validation(
-        views=np.concatenate(_two_views(kept, faces, root, side, settings, seed)),
-        labels=np.tile([sample.label for sample in kept], 2),
-        sources=[sample.source for sample in kept] * 2,
-        groups=[sample.group for sample in kept] * 2,
-        # Degraded frames are a clip of their own, or each would be counted twice in its mean.
-        clips=served + [f"{clip} degraded" if clip else "" for clip in served],
-    )
-
-
-def _draw_views(
-    samples: Sequence[Sample],
-    faces: Mapping[str, LocatedFace],
-    root: Path,
-    side: int,
-    settings: Settings,
-    seed: int,
-) -> Iterator[np.ndarray]:
-    """Draw batches float32 [B, side, side, 3] in [-1, 1] without end, as a training of the default recipe does."""
-    recipe = Recipe()
-    batches = FaceBatches(
-        samples,
-        faces,
-        root,
-        side=side,
-        batch_size=QUANTISE_AWARE_BATCH,
-        weights={},
-        mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
-        settings=settings,
-        seed=seed,
-    )
-    return (batches[step][0] for step in itertools.count())
 
 
 class _Trial:
@@ -236,9 +209,7 @@ class _Trial:
         views: how many it is tried on.
     """
 
-    def __init__(
-        self, student: keras.Model, validation: _Validation, staging: Path, facts: Facts, settings: Settings
-    ) -> None:
+    def __init__(self, student: keras.Model, validation: Held, staging: Path, facts: Facts, settings: Settings) -> None:
         self._float_logits = predict_logits(student, validation.views)
         self.views = len(validation.views)
         self._validation, self._staging, self._facts, self._settings = validation, staging, facts, settings
@@ -282,7 +253,7 @@ def _quantise_within_gate(
             quantisation = {
                 "float_operators": operators,
                 "quantise_aware_steps": tuned,
-                **({"learning_rate": LEARNING_RATE, "views_a_step": QUANTISE_AWARE_BATCH} if tuned else {}),
+                **({"learning_rate": LEARNING_RATE, "views_a_step": BATCH} if tuned else {}),
                 "views": trial.views,
                 **asdict(loss),
             }
@@ -326,31 +297,6 @@ def _begin_card(facts: Facts) -> dict[str, Any]:
     return {**asdict(facts), "version": "", "metrics": {}}
 
 
-def _pick(samples: Sequence[Sample], faces: Mapping[str, LocatedFace], per_class: int, seed: int) -> list[Sample]:
-    """Pick as many of each class, real and fake in turn."""
-    rng = np.random.default_rng(seed)
-    classes = [[s for s in samples if s.label == label and s.path in faces] for label in (0, 1)]
-    picked = [[c[i] for i in rng.permutation(len(c))[:per_class]] for c in classes]
-    return [sample for row in zip(*picked, strict=False) for sample in row]
-
-
-def _two_views(
-    samples: Sequence[Sample],
-    faces: Mapping[str, LocatedFace],
-    root: Path,
-    side: int,
-    settings: Settings,
-    seed: int,
-) -> Sequence[np.ndarray]:
-    """Return two arrays uint8 [N, side, side, 3]: the crops as they are served, and each once degraded."""
-    served, _ = load_crops(samples, faces, root, side, settings)
-    degraded = np.empty_like(served)
-    for index, sample in enumerate(samples):
-        pixels = decode((root / sample.path).read_bytes(), settings).pixels
-        degraded[index] = augment(pixels, faces[sample.path].box, side, np.random.default_rng((seed, index)))
-    return served, degraded
-
-
 def _describe(
     parts: Mapping[str, Sequence[Sample]], faces: Mapping[str, LocatedFace], manifest: Path
 ) -> dict[str, Any]:
@@ -368,6 +314,4 @@ def _describe(
 
 
 def _write_card(card: Mapping[str, Any], folder: Path) -> None:
-    (folder / "model_card.json").write_text(
-        json.dumps(to_json(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (folder / CARD).write_text(json.dumps(to_json(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

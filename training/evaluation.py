@@ -25,6 +25,7 @@ from training.metrics import bootstrap, measure
 from training.scoring import Progress, find_faces, no_progress, score_faces
 
 FLOAT_STUDENT = Path(__file__).parent / "weights" / "student.keras"
+ENSEMBLE = Path(__file__).parent / "weights" / "ensemble" / "network.keras"
 # What a run folder calls its network, by age.
 NETWORKS = ("network.keras", "student.keras")
 # Pictures whose faces are found before they are scored.
@@ -55,8 +56,9 @@ def find_model(name: str, settings: Settings) -> ModelFiles:
     """Return the files of what `--model` names.
 
     Args:
-        name: "int8" (what is served), "float" (the network that it was made from), or a path to a .keras file, to a
-            run folder with `network.keras`, or to a models folder with `detector.tflite` and `model_card.json`.
+        name: "int8" (what is served), "float" (the network that it was made from), "ensemble" (that network's
+            teacher), or a path to a .keras file, to a run folder with `network.keras`, or to a models folder with
+            `detector.tflite` and `model_card.json`.
         settings: where the served models lie.
 
     Raises:
@@ -65,7 +67,7 @@ def find_model(name: str, settings: Settings) -> ModelFiles:
     served = settings.models / "model_card.json"
     if name == "int8":
         return ModelFiles(settings.models / "detector.tflite", served)
-    path = FLOAT_STUDENT if name == "float" else Path(name)
+    path = {"float": FLOAT_STUDENT, "ensemble": ENSEMBLE}.get(name, Path(name))
     networks = [path] if path.suffix == ".keras" else [path / network for network in NETWORKS]
     for network in networks:
         if network.is_file():
@@ -74,7 +76,7 @@ def find_model(name: str, settings: Settings) -> ModelFiles:
     if (path / "detector.tflite").is_file():
         return ModelFiles(path / "detector.tflite", path / "model_card.json")
     raise ModelUnavailable(
-        f"There is no model {name!r}: give int8, float, a .keras file, a run folder or a models folder."
+        f"There is no model {name!r}: give int8, float, ensemble, a .keras file, a run folder or a models folder."
     )
 
 
@@ -213,21 +215,3 @@ def to_json(value: Any) -> Any:
     if isinstance(value, float):
         return None if np.isnan(value) else round(value, 5)
     return value
-
-
-def format_table(metrics: dict[str, Any]) -> str:
-    """Lay the main figures out for a terminal, a row for the whole and for each family of fakes."""
-    names = ("pictures", "auc", "eer", "tpr_at_1_fpr", "tpr_at_5_fpr", "accuracy", "f1", "ece", "uncertain")
-    rows = {"overall": metrics["overall"], **metrics["against_real"]}
-    width = max(map(len, rows))
-    lines = [" " * width + "".join(f"{name:>14}" for name in names)]
-    for title, figures in rows.items():
-        cells = "".join(f"{_cell(figures.get(name)):>14}" for name in names)
-        lines.append(f"{title:<{width}}{cells}")
-    return "\n".join(lines)
-
-
-def _cell(value: float | int | None) -> str:
-    if value is None or np.isnan(value):
-        return "–"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"

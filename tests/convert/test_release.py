@@ -18,6 +18,7 @@ from chalicelib.schema import ModelCard
 from chalicelib.settings import MODELS, Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from convert import release as module
+from convert import views
 from convert.quantisation import GATE, GateError, Loss, quantise
 from convert.release import Facts, release
 from training.batches import FaceBatches
@@ -28,7 +29,9 @@ from training.networks.loading import load_network
 from training.splits import split_by_group
 
 READ = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
-FACTS = Facts("made-up", ("Checkered faces.",), ("Anything else.",), "For tests.")
+FACTS = Facts(
+    "made-up", ("To be tested.",), ("Checkered faces.",), ("Anything else.",), "For tests.", "Draw faces of your own."
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,14 @@ def test_a_release_holds_what_was_measured(
     assert card["metrics"]["overall"]["pictures"] + card["metrics"]["overall"]["unscored"] > 0
     assert {"train", "validation", "test"} == set(card["data"]["faces"])
     assert card["quantisation"]["probability_p99"] < 0.05
+    assert {row["title"] for row in card["families"]} >= {"studio", "all, one threshold"}
+    assert set(card["bands"]) == {"face_side", "apparent_skin_tone"}
+    assert card["degradations"]["JPEG 50"]["pictures"] > 0
+    page = (out / "MODEL_CARD.md").read_text()
+    assert all(words in page for words in (card["version"], *FACTS.uses, *FACTS.limits, FACTS.terms, FACTS.retrain))
+    assert all(row["title"] in page for row in card["families"])
     assert sorted(p.name for p in out.iterdir()) == [
+        "MODEL_CARD.md",
         "detector.tflite",
         "model_card.json",
         "onet.tflite",
@@ -152,6 +162,7 @@ def test_fine_tuning_comes_before_float_operators_and_both_only_where_int8_fails
         FACTS,
         settings=Settings(),
         quantise_aware_steps=steps,
+        degradations=False,
     )
     assert trials == tried
     assert (card["quantisation"]["float_operators"], card["quantisation"]["quantise_aware_steps"]) == tried[-1]
@@ -173,7 +184,7 @@ def test_fine_tuning_sees_the_training_part_alone(
         next(views)
         raise ValueError("enough was seen")
 
-    monkeypatch.setattr(module, "FaceBatches", Batches)
+    monkeypatch.setattr(views, "FaceBatches", Batches)
     monkeypatch.setattr(module, "fine_tune", give_up)
     monkeypatch.setattr(module, "Quantiser", lambda *_: SimpleNamespace(quantise=lambda operators: int8))
     monkeypatch.setattr(module, "fit_calibrations", lambda *_: READ)
@@ -191,7 +202,8 @@ def test_steps_below_nought_are_refused(network: Path, collection: Path, out: Pa
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", "no json", '{"name": "a", "covers": [], "limits": [], "terms": "", "x": 1}']
+    "text",
+    ["[]", "{}", "no json", '{"name": "", "uses": [], "covers": [], "limits": [], "terms": "", "retrain": "", "x": 1}'],
 )
 def test_facts_that_are_not_whole_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "facts.json").write_text(text)

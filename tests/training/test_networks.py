@@ -88,7 +88,7 @@ def test_the_last_layers_of_the_backbone_are_counted_from_the_head_on() -> None:
     network = smallest("high-pass")
     train_from(network, 2)
     # The backbone ends in a convolution, its normalisation folded, and an activation.
-    assert trained(network) == ["Conv_1", "evidence"]
+    assert trained(network) == ["block_13_expand", "evidence"]
 
 
 def test_frozen_batch_statistics_stay_as_they_are_while_the_rest_is_trained() -> None:

@@ -53,7 +53,7 @@ _OURS = [
     Architecture("student", "the first part of MobileNetV2 1.0: what is served", 160, 32, _make_student(1.0), 16),
     Architecture("student-0.35", "the student at a third of its width", 128, 32, _make_student(0.35), 16),
     Architecture("colours", "the whole of MobileNetV2 1.0: a member", 224, 32, _make_student(1.0, whole=True), 32),
-    Architecture("high-pass", "MobileNetV2 that sees noise residuals alone: a member", 160, 32, build_high_pass, 32),
+    Architecture("high-pass", "the student on noise residuals alone: a member", 160, 32, build_high_pass, 16),
 ]
 _PUBLISHED = [
     Architecture(name, each.about, each.side, each.least_side, partial(build_application, name))

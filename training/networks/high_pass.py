@@ -8,6 +8,7 @@ from keras import layers
 
 from training.networks.folding import fold_normalisation, scale_kernels
 from training.networks.head import add_head
+from training.networks.student import LAST
 
 # Three high-pass filters of the spatial rich model (Fridrich & Kodovský 2012), those that Zhou et al. (2018) found
 # enough: second differences over a square of 3, over a square of 5, and along a line; each sums to nought.
@@ -46,10 +47,12 @@ class NoiseResidual(keras.layers.Layer):
 
 
 def build_high_pass(side: int, weights: str | None) -> keras.Model:
-    """Fixed residual filters, a learned mix of the nine residuals to three channels, MobileNetV2, a map.
+    """Fixed residual filters, a learned mix of the nine residuals to three channels, MobileNetV2 cut short, a map.
+
+    Noise is local, so it is cut where the student is.
 
     Args:
-        side: of the input, px, a multiple of 32.
+        side: of the input, px, a multiple of `training.networks.student.STRIDE`.
         weights: of MobileNetV2 1.0 without top: "imagenet", None, or a file.
 
     Returns:
@@ -75,7 +78,7 @@ def build_high_pass(side: int, weights: str | None) -> keras.Model:
         for layer in plain.layers:
             if layer.weights:
                 backbone.get_layer(layer.name).set_weights(layer.get_weights())
-    network = fold_normalisation(add_head(inputs, backbone.output, "high-pass"))
+    network = fold_normalisation(add_head(inputs, backbone.get_layer(LAST).output, "high-pass"))
     if weights is None:
         scale_kernels(network)
     return network

@@ -1,0 +1,123 @@
+"""A model card as a page in Markdown: the same that `model_card.json` says to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+BANDS = {
+    "face_side": "Larger side of the face",
+    "apparent_skin_tone": "Apparent skin tone (individual typology angle of the cheeks, as the picture shows them)",
+}
+NONE = "–"
+
+
+def describe_model(card: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    Args:
+        card: of JSON's types alone, as `convert.release` writes it.
+    """
+    overall = card["metrics"]["overall"]
+    parts = [
+        f"# {card['name']} {card['version']}",
+        f"{card['bytes'] / 1e6:.1f} MB, faces of {card['input_side']} px. Every figure below is of held-out groups "
+        "that no training, calibration or choice has seen, each picture going the whole way from bytes to verdict. "
+        "The positive class is *fake*. Written by `unmask convert detector`.",
+        _list("Meant for", card["uses"]),
+        _list("What it covers", card["covers"]),
+        _list("What it does not", card["limits"]),
+        f"## Terms\n{card['terms']}\n\n{card['retrain']}",
+        "## Data\n" + _tabulate_faces(card["data"]["faces"]),
+        "## Figures by family\n" + _tabulate(card["families"]),
+        f"Called likely fake are {_percent(overall, 'real_called_fake')} of the real pictures and "
+        f"{_percent(overall, 'fake_called_fake')} of the fakes; {_percent(overall, 'uncertain')} of all are uncertain. "
+        f"The expected calibration error is {_number(overall, 'ece')}.",
+        *([_tabulate_degradations(card["degradations"])] if card["degradations"] else []),
+        *(f"## {title}\n" + _tabulate(card["bands"][name]) for name, title in BANDS.items()),
+        "The data names nobody's age, sex or skin; what cheeks look like in a picture stands in for the last, and for "
+        "the others no figure can be given.",
+        _tell_places(card["localisation"]),
+        _tell_quantisation(card["quantisation"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _list(title: str, sentences: Sequence[str]) -> str:
+    return f"## {title}\n" + "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _lay_out(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _tabulate_faces(faces: Mapping[str, Mapping[str, int]]) -> str:
+    sources = sorted({source for counts in faces.values() for source in counts})
+    return _lay_out(
+        ["source", *faces],
+        [[source, *(str(counts.get(source, 0)) for counts in faces.values())] for source in sources],
+    )
+
+
+def _tabulate(rows: Sequence[Mapping[str, Any]]) -> str:
+    header = ["", "against", "fakes", "reals", "AUC (95 %, by group)", "TPR at 5 % FPR", "called fake / real"]
+    return _lay_out(
+        header,
+        [
+            [
+                row["title"],
+                row.get("against") or "all real",
+                str(row["fakes"]),
+                str(row["reals"]),
+                _interval(row),
+                _number(row, "tpr_at_5_fpr"),
+                f"{_percent(row, 'fake_called_fake')} / {_percent(row, 'fake_called_real')}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _tabulate_degradations(degradations: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        [name, str(figures.get("pictures", 0)), _interval(figures), _percent(figures, "uncertain")]
+        for name, figures in degradations.items()
+    ]
+    return "## After degradation\n" + _lay_out(["", "pictures", "AUC (95 %, by group)", "uncertain"], rows)
+
+
+def _tell_places(localisation: Mapping[str, Any]) -> str:
+    fakes = localisation["fakes"]["all"]
+    return (
+        "## Evidence maps\n"
+        f"On {fakes['pairs']} photos blended with themselves, {_percent(fakes, 'mass_inside')} of what raised the "
+        f"score lies where the face was blended, and the highest place in {_percent(fakes, 'points_inside')}."
+    )
+
+
+def _tell_quantisation(quantisation: Mapping[str, Any]) -> str:
+    return (
+        "## Quantisation\n"
+        f"int8 after the first {quantisation['float_operators']} operators. Against the float network on "
+        f"{quantisation['views']} held-out views it loses {quantisation['auc']:.4f} of AUC and "
+        f"{quantisation['tpr_at_1_fpr']:.4f} of TPR at 1 % FPR, and moves one probability in a hundred by more than "
+        f"{quantisation['probability_p99']:.3f}."
+    )
+
+
+def _number(figures: Mapping[str, Any], name: str) -> str:
+    value = figures.get(name)
+    return NONE if value is None else f"{value:.3f}"
+
+
+def _percent(figures: Mapping[str, Any], name: str) -> str:
+    value = figures.get(name)
+    return NONE if value is None else f"{value:.1%}".replace("%", " %")
+
+
+def _interval(figures: Mapping[str, Any]) -> str:
+    ends = figures.get("auc_interval")
+    if figures.get("auc") is None:
+        return NONE
+    return _number(figures, "auc") + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends and None not in ends else "")
