@@ -43,8 +43,8 @@ FIGURES = (
     *("title", "against", "reals", "fakes", "pictures", "auc", "auc_interval", "tpr_at_5_fpr", "tpr_pooled", "ece"),
     *("real_called_fake", "real_called_real", "fake_called_fake", "fake_called_real", "uncertain", "lost"),
 )
-# How many operators at the start stay in float: the first of these that passes the gate.
-FLOAT_OPERATORS = (0, 12, 20, 24, 28, 32, 40, 48, 56)
+# How many operators at the start stay in float: the first of these that passes the gate. Most are ends of blocks.
+FLOAT_OPERATORS = (0, 10, 17, 21, 24, 28, 32, 36, 39, 43, 47)
 # One view in so many goes through the slow reference kernels too.
 KERNEL_STRIDE = 18
 
@@ -79,7 +79,7 @@ class Facts:
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
             lists = {name: tuple(facts.pop(name)) for name in ("uses", "covers", "limits")}
-            return cls(**lists, **facts)
+            return cls(**{**facts, **lists})
         except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             keys = "name, uses, covers, limits, terms and retrain"
             raise ValueError(f"{path} must hold {keys}, and nothing else.") from error
@@ -214,13 +214,10 @@ class _Trial:
         self.views = len(validation.views)
         self._validation, self._staging, self._facts, self._settings = validation, staging, facts, settings
 
-    def run(self, model: bytes) -> tuple[Loss, Calibrations]:
-        """Leave the model in the staging folder; return what it loses and how it is to be read."""
+    def run(self, model: bytes, float_operators: int, steps: int, report: Callable[[str], None]) -> _Tried:
+        """Try a model, and say what it loses; see `_Tried`."""
         views, labels = self._validation.views, self._validation.labels
-        (self._staging / "detector.tflite").write_bytes(model)
-        # Scoring needs a card, and the card's calibration needs the scores: until then, that of a bare logit.
-        bare = asdict(Calibrations.alike(Calibration(1.0, 0.0, 0.5, 0.5)))
-        _write_card({**_begin_card(self._facts), "calibration": bare}, self._staging)
+        self._write(model)
         logits = Detector(self._staging, self._settings.threads).score(views)[0]
         calibrations = fit_calibrations(
             labels, logits, self._validation.sources, self._validation.groups, self._validation.clips
@@ -231,7 +228,44 @@ class _Trial:
             calibrate(calibrations.picture, logits),
             compare_kernels(model, views[::KERNEL_STRIDE]),
         )
-        return loss, calibrations
+        tried = _Tried(model, float_operators, steps, loss, calibrations)
+        report(tried.describe())
+        return tried
+
+    def keep(self, tried: _Tried) -> None:
+        """Leave a model in the staging folder."""
+        self._write(tried.model)
+
+    def _write(self, model: bytes) -> None:
+        (self._staging / "detector.tflite").write_bytes(model)
+        # Scoring needs a card, and the card's calibration needs the scores: until then, that of a bare logit.
+        bare = asdict(Calibrations.alike(Calibration(1.0, 0.0, 0.5, 0.5)))
+        _write_card({**_begin_card(self._facts), "calibration": bare}, self._staging)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """An int8 model that was tried.
+
+    Attributes:
+        model: the .tflite.
+        float_operators: at the start of the network that stay in float.
+        steps: of fine-tuning before.
+        loss: against the float student.
+        calibrations: how it is to be read.
+    """
+
+    model: bytes
+    float_operators: int
+    steps: int
+    loss: Loss
+    calibrations: Calibrations
+
+    def describe(self) -> str:
+        """Return a line for a person."""
+        lost = ", ".join(f"{name} {value:.4f}" for name, value in asdict(self.loss).items())
+        tuned = f" and {self.steps} steps of fine-tuning" if self.steps else ""
+        return f"int8 after the first {self.float_operators} operators{tuned} loses {lost}"
 
 
 def _quantise_within_gate(
@@ -242,49 +276,47 @@ def _quantise_within_gate(
     trial: _Trial,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Write the most quantised detector.tflite that passes the gate; return its part of the card."""
-    lost = ""
-    for operators, tuned, model in _propose(student, ranges, draw_views, steps, report):
-        loss, calibrations = trial.run(model)
-        lost = ", ".join(f"{name} {value:.4f}" for name, value in asdict(loss).items())
-        name = f"int8 after the first {operators} operators" + (f" and {tuned} steps of fine-tuning" if tuned else "")
-        report(f"{name} loses {lost}")
-        if loss.passes():
-            quantisation = {
-                "float_operators": operators,
-                "quantise_aware_steps": tuned,
-                **({"learning_rate": LEARNING_RATE, "views_a_step": BATCH} if tuned else {}),
-                "views": trial.views,
-                **asdict(loss),
-            }
-            return {
-                "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(model).hexdigest()[:8]}",
-                "bytes": len(model),
-                "calibration": asdict(calibrations),
-                "quantisation": quantisation,
-            }
-    raise GateError(f"int8 loses more than the gate allows: {lost}")
+    """Write the most quantised detector.tflite that passes the gate; return its part of the card.
 
-
-def _propose(
-    student: keras.Model,
-    ranges: np.ndarray,
-    draw_views: Callable[[], Iterator[np.ndarray]],
-    steps: int,
-    report: Callable[[str], None],
-) -> Iterator[tuple[int, int, bytes]]:
-    """Yield operators in float, steps of fine-tuning and the model, each made only when those before did not pass.
-
+    More operators in float are taken to lose no more than fewer, so the fewest that pass are found by halving.
     The fine-tuned network is not itself the student any more, so it is of use in int8 alone.
     """
     quantiser = Quantiser(student, ranges)
     first, *more = FLOAT_OPERATORS
-    yield first, 0, quantiser.quantise(first)
-    if steps:
+    tries = [trial.run(quantiser.quantise(first), first, 0, report)]
+    if steps and not tries[-1].loss.passes():
         tuned = fine_tune(student, draw_views(), ranges, steps, report=report)
-        yield first, steps, Quantiser(tuned, ranges).quantise(first)
-    for operators in more:
-        yield operators, 0, quantiser.quantise(operators)
+        tries.append(trial.run(Quantiser(tuned, ranges).quantise(first), first, steps, report))
+    if not tries[-1].loss.passes():
+        tries += _halve(more, lambda operators: trial.run(quantiser.quantise(operators), operators, 0, report))
+    passed = [tried for tried in tries if tried.loss.passes()]
+    if not passed:
+        raise GateError(f"int8 loses more than the gate allows: {tries[-1].describe()}")
+    best = min(passed, key=lambda tried: tried.float_operators)
+    trial.keep(best)
+    return {
+        "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(best.model).hexdigest()[:8]}",
+        "bytes": len(best.model),
+        "calibration": asdict(best.calibrations),
+        "quantisation": {
+            "float_operators": best.float_operators,
+            "quantise_aware_steps": best.steps,
+            **({"learning_rate": LEARNING_RATE, "views_a_step": BATCH} if best.steps else {}),
+            "views": trial.views,
+            **asdict(best.loss),
+        },
+    }
+
+
+def _halve(choices: Sequence[int], attempt: Callable[[int], _Tried]) -> list[_Tried]:
+    """Try what is needed to find the first of rising choices that passes; return all that was tried."""
+    tries = []
+    low, high = 0, len(choices)
+    while low < high:
+        middle = (low + high) // 2
+        tries.append(attempt(choices[middle]))
+        low, high = (low, middle) if tries[-1].loss.passes() else (middle + 1, high)
+    return tries
 
 
 def calibrate(calibration: Calibration, logits: np.ndarray) -> np.ndarray:

@@ -170,6 +170,21 @@ def test_fine_tuning_comes_before_float_operators_and_both_only_where_int8_fails
     assert all(np.array_equal(wanted, against[0]) for wanted in against)
 
 
+@pytest.mark.parametrize(
+    ("fewest", "tried", "found"),
+    [(10, [30, 20, 10], 10), (20, [30, 20, 10], 20), (30, [30, 20], 30), (40, [30, 40], 40), (99, [30, 40], None)],
+)
+def test_the_fewest_operators_in_float_that_pass_are_found_by_halving(
+    fewest: int, tried: list[int], found: int | None
+) -> None:
+    def attempt(operators: int) -> module._Tried:
+        return module._Tried(b"", operators, 0, Loss(0.0, 0.0, 0.0 if operators >= fewest else 1.0, 0.0), READ)
+
+    tries = module._halve([10, 20, 30, 40], attempt)
+    assert [each.float_operators for each in tries] == tried
+    assert min((each.float_operators for each in tries if each.loss.passes()), default=None) == found
+
+
 def test_fine_tuning_sees_the_training_part_alone(
     network: Path, int8: bytes, collection: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
