@@ -31,6 +31,14 @@ def test_a_view_has_the_networks_size_and_still_shows_the_face(portrait: np.ndar
         assert view.std() > 10
 
 
+def test_fine_views_keep_the_traces_that_degraded_ones_lose(portrait: np.ndarray) -> None:
+    def measure_detail(fine: float) -> float:
+        views = [augment(portrait, BOX, 224, np.random.default_rng(seed), fine) for seed in range(16)]
+        return float(np.median([cv2.Laplacian(view, cv2.CV_32F).std() for view in views]))
+
+    assert measure_detail(1.0) > 1.2 * measure_detail(0.0)
+
+
 def test_a_box_that_sticks_out_of_the_picture_is_cropped_inside_it(portrait: np.ndarray) -> None:
     view = augment(portrait, (450.0, -20.0, 100.0, 100.0), 160, np.random.default_rng(0))
     assert view.shape == (160, 160, 3)
