@@ -151,7 +151,7 @@ def test_efficientnet_takes_a_published_file_as_keras_itself_takes_it(tmp_path: 
     [
         ("student-0.35", "mobilenet_v2_0.35_imagenet_notop.weights.h5", "Conv1"),
         ("squeezenet", "squeezenet_1.1_imagenet_notop.weights.h5", "conv1"),
-        pytest.param("high-pass", "mobilenet_v2_1.0_imagenet_notop.weights.h5", "Conv1", marks=pytest.mark.slow),
+        pytest.param("high-pass", "mobilenet_v2_0.35_imagenet_notop.weights.h5", "Conv1", marks=pytest.mark.slow),
         pytest.param("mobilenet-v2", "mobilenet_v2_1.0_imagenet_notop.weights.h5", "Conv1", marks=pytest.mark.slow),
     ],
 )
