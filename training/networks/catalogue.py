@@ -71,6 +71,10 @@ _FROM_NOTHING = [
 _LISTED = [*_OURS, *_PUBLISHED, *_FROM_NOTHING]
 
 
+# Layers that a network may have and the one that it goes on from may not: head, and mix of residuals.
+ANEW = ("evidence", "mix")
+
+
 def _fold(name: str) -> str:
     """Return a name without what people type differently: `ResNet152V2` is `resnet152-v2`."""
     return re.sub(r"[-_ ]", "", name.lower())
@@ -142,7 +146,8 @@ def build(name: str, *, side: int | None = None, weights: str | Path = "imagenet
 def go_on_from(network: keras.Model, name: str, path: Path) -> None:
     """Give a network the weights of a saved one, layer by layer.
 
-    The saved network may be deeper, as a teacher's is; a head that is fed by other channels then begins anew.
+    The saved network may be deeper, as a teacher's is, or see colours where this one sees noise. A layer of `ANEW`
+    begins anew where the file has none that fits.
 
     Args:
         network: receives them.
@@ -155,7 +160,10 @@ def go_on_from(network: keras.Model, name: str, path: Path) -> None:
     try:
         saved = {layer.name: layer.get_weights() for layer in load_network(path).layers if layer.weights}
         for layer in network.layers:
-            if layer.weights and not (layer.name == "evidence" and saved["evidence"][0].shape != layer.kernel.shape):
+            shapes = [tuple(weight.shape) for weight in layer.weights]
+            if layer.name in ANEW and [array.shape for array in saved.get(layer.name, [])] != shapes:
+                continue
+            if shapes:
                 layer.set_weights(saved[layer.name])
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is no {name} with an input of this side. ({error})") from error

@@ -22,9 +22,6 @@ SRM_KERNELS = (
 )
 # Residuals beyond so many grey levels are edges, not noise.
 TRUNCATION = 3.0
-# MobileNetV2's alpha. Noise needs fewer kinds of pattern than pictures do; at the full width an epoch takes three times
-# as long.
-WIDTH = 0.35
 
 
 @keras.saving.register_keras_serializable(package="unmask")
@@ -54,14 +51,25 @@ class NoiseResidual(keras.layers.Layer):
         return (*input_shape[:3], 9)
 
 
+@keras.saving.register_keras_serializable(package="unmask")
+def mix_by_colour(shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
+    """Return the kernel [1, 1, 9, 3] that makes of each colour's residuals their mean.
+
+    So the layers behind it, which come from a network that saw colours, begin with colours that have lost all but
+    their noise.
+    """
+    kernel = np.repeat(np.eye(3), 3, axis=0).reshape(shape) / 3
+    return keras.ops.convert_to_tensor(kernel.astype(np.float32), dtype=dtype)
+
+
 def build_high_pass(side: int, weights: str | None) -> keras.Model:
-    """Fixed residual filters, a learned mix of the nine residuals to three channels, a narrow MobileNetV2, a map.
+    """Fixed residual filters, a learned mix of the nine residuals to three channels, MobileNetV2 cut short, a map.
 
     Noise is local, so it is cut where the student is.
 
     Args:
         side: of the input, px, a multiple of `training.networks.student.STRIDE`.
-        weights: of MobileNetV2 of `WIDTH` without top: "imagenet", None, or a file.
+        weights: of MobileNetV2 1.0 without top: "imagenet", None, or a file.
 
     Returns:
         float32 [N, side, side, 3] in [-1, 1] to a logit [N, 1].
@@ -72,16 +80,15 @@ def build_high_pass(side: int, weights: str | None) -> keras.Model:
     """
     inputs = keras.Input((side, side, 3))
     residuals = NoiseResidual(name="residuals")(inputs)
-    mixed = layers.Conv2D(3, 1, use_bias=False, name="mix")(residuals)
+    mixed = layers.Conv2D(3, 1, use_bias=False, kernel_initializer=mix_by_colour, name="mix")(residuals)
     backbone = keras.applications.MobileNetV2(
-        include_top=False, weights=None, alpha=WIDTH, input_tensor=mixed, input_shape=(side, side, 3)
+        include_top=False, weights=None, input_tensor=mixed, input_shape=(side, side, 3)
     )
     if weights is not None:
         # A file counts layers by kind, so it must be read without the mix before them.
         plain = keras.applications.MobileNetV2(
             include_top=False,
             weights="imagenet" if weights == "imagenet" else None,
-            alpha=WIDTH,
             input_shape=(side, side, 3),
         )
         if weights != "imagenet":
