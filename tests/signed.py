@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -115,9 +116,19 @@ def sign_and_expire(picture: bytes, authority: Authority) -> bytes:
     raise TimeoutError("signing took longer than a certificate of a minute lasts")
 
 
-def tamper_pixels(signed: bytes) -> bytes:
-    """Change one byte of what the manifest was signed over: of the picture's data, near the end of the file."""
+def tamper_pixels(signed: bytes, kind: str = "JPEG") -> bytes:
+    """Change one bit of the picture's own data, and nothing else; of a PNG its chunk's sum as well."""
     changed = bytearray(signed)
+    if kind == "WEBP":
+        changed[signed.index(b"VP8 ") + 2000] ^= 0x01
+        return bytes(changed)
+    if kind == "PNG":
+        start = signed.rindex(b"IDAT")
+        end = start + 4 + int.from_bytes(signed[start - 4 : start], "big")
+        # The last byte belongs to the sum over the pixels, which viewers pass over.
+        changed[end - 1] ^= 0x01
+        changed[end : end + 4] = zlib.crc32(changed[start:end]).to_bytes(4, "big")
+        return bytes(changed)
     changed[-40] ^= 0x01
     return bytes(changed)
 
