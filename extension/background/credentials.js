@@ -9,7 +9,7 @@ import { readInThread } from "../credentials/threads.js";
 
 const DOCUMENT = "credentials/offscreen.html";
 // A little longer than the thread itself is waited for.
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 80_000;
 
 /** @type {Promise<unknown>} */
 let turn = Promise.resolve();

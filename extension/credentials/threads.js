@@ -3,26 +3,35 @@
 /** @typedef {import("./reading.js").Order} Order */
 /** @typedef {import("./reading.js").Reading} Reading */
 
-// An honest manifest takes well under a second, on a slow computer some.
-const PATIENCE_MS = 15_000;
+// Loading takes half a second, on a computer that is busy with other things many times that; it is the same for every
+// picture. How long the reading takes lies with the picture, and an honest one takes well under a second.
+const LOADING_MS = 60_000;
+const READING_MS = 15_000;
 
 /**
  * @param {Order} order
  * @param {() => Worker} [start]
- * @param {number} [patience] ms
+ * @param {{loading: number, reading: number}} [patience] ms
  * @returns {Promise<Reading>} never rejects
  */
-export function readInThread(order, start = startThread, patience = PATIENCE_MS) {
+export function readInThread(order, start = startThread, patience = { loading: LOADING_MS, reading: READING_MS }) {
   const thread = start();
   return new Promise((resolve) => {
-    const late = setTimeout(() => end({ error: "unreadable" }), patience);
+    let late = setTimeout(() => end({ error: "unavailable" }), patience.loading);
     /** @param {Reading} reading */
     const end = (reading) => {
       clearTimeout(late);
       thread.terminate();
       resolve(reading);
     };
-    thread.onmessage = ({ data }) => end(data);
+    thread.onmessage = ({ data }) => {
+      if (!data.ready) {
+        end(data);
+        return;
+      }
+      clearTimeout(late);
+      late = setTimeout(() => end({ error: "unreadable" }), patience.reading);
+    };
     thread.onerror = () => end({ error: "unavailable" });
     thread.postMessage(order);
   });

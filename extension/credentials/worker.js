@@ -25,6 +25,7 @@ async function read({ picture, type, trustList }) {
   }
   // From here on nothing is fetched, whatever the file asks for and whatever the settings below are taken for.
   globalThis.fetch = () => Promise.reject(new Error("nothing is fetched here"));
+  postMessage({ ready: true });
   const settings = {
     trust: trustList ? { user_anchors: trustList } : {},
     verify: { verify_trust: true, remote_manifest_fetch: false, ocsp_fetch: false },

@@ -199,12 +199,13 @@ test("a thread is ended when it has answered, when it fails, and when it takes t
   const table = [
     [(thread) => thread.onmessage({ data: { store: "{}" } }), { store: "{}" }],
     [(thread) => thread.onerror(), { error: "unavailable" }],
-    [() => {}, { error: "unreadable" }],
+    [() => {}, { error: "unavailable" }],
+    [(thread) => thread.onmessage({ data: { ready: true } }), { error: "unreadable" }],
   ];
   for (const [act, reading] of table) {
     const thread = new FakeThread(act);
     const order = { picture: new Blob([]), type: "image/png", trustList: "" };
-    assert.deepEqual(await readInThread(order, () => /** @type {any} */ (thread), 20), reading);
+    assert.deepEqual(await readInThread(order, () => /** @type {any} */ (thread), { loading: 20, reading: 20 }), reading);
     assert.ok(thread.ended);
   }
 });

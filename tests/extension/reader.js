@@ -27,7 +27,7 @@ Object.assign(globalThis, {
 async function read(order) {
   await import(pathToFileURL(`${folder}/credentials/worker.js`).href);
   return new Promise((resolve) => {
-    Object.assign(globalThis, { postMessage: resolve });
+    Object.assign(globalThis, { postMessage: (/** @type {any} */ told) => told.ready || resolve(told) });
     hear({ data: order });
   });
 }
