@@ -27,7 +27,7 @@ from chalicelib.settings import MODELS, Entry, Settings, describe
 
 if TYPE_CHECKING:
     from chalicelib.checks import Checker
-    from chalicelib.schema import Check
+    from chalicelib.schema import Check, Signal
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif"})
 # From so many pictures on, progress is told, at most every so many seconds.
@@ -36,6 +36,20 @@ TELL_EVERY = 5.0
 # Widest path column; longer paths push only their own row.
 WIDEST_PATH = 60
 INTERRUPTED = 130
+# What a signal was found as, and what it says of the picture.
+FOUND = {
+    "generator": "a generator's name",
+    "generator_settings": "a generator's settings",
+    "generator_workflow": "a generator's workflow",
+    "digital_source_type": "its source type",
+    "editor": "an editor's trace",
+    "camera": "a camera's name",
+    "manifest": "a C2PA manifest, not validated here",
+    "remote_manifest": "a C2PA manifest elsewhere, not fetched",
+    "unreadable": "metadata that cannot be read",
+}
+DECLARED = {"machine_made": "made by a machine", "edited": "edited", "camera": "taken by a camera"}
+TRUST_IN_TAGS = "What files say moves no figure: tags can be removed or forged, and a missing tag means nothing."
 # From here on a number is spelt with underscores, which Python reads as well.
 MANY_DIGITS = 10_000
 
@@ -172,6 +186,7 @@ def check(paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, 
                 report.show(path, result)
             done += 1
             progress.tell(done)
+        report.close()
     except KeyboardInterrupt:
         again = "" if no_store else "; run the same command again to go on"
         click.echo(f"\n{done} of {'?' if total is None else total} checked{again}.", err=True)
@@ -285,6 +300,9 @@ class Report(Protocol):
     def refuse(self, path: Path | str, error: UnmaskError) -> None:
         """Print why there is none."""
 
+    def close(self) -> None:
+        """Print what is to be said once."""
+
 
 class JsonLines:
     """A JSON object a line: the check and its path or address, or that and the error."""
@@ -295,12 +313,16 @@ class JsonLines:
     def refuse(self, path: Path | str, error: UnmaskError) -> None:
         click.echo(json.dumps({"path": str(path), **error.to_dict()}))
 
+    def close(self) -> None:
+        """A program needs no last word."""
+
 
 class Table:
-    """A row a picture, under a heading."""
+    """A row a picture, under a heading; below it what the file says of itself."""
 
     def __init__(self, path_width: int) -> None:
         self._path_width = max(path_width, len("path"))
+        self._signals = 0
         self._row("verdict", "fake", "faces", "path", "reasons")
 
     def show(self, path: Path | str, result: Check) -> None:
@@ -308,12 +330,30 @@ class Table:
         percent = "–" if probability is None else f"{probability:.0%}"
         reasons = ", ".join(result["reasons"]).replace("_", " ")
         self._row(result["verdict"].replace("_", " "), percent, str(len(result["faces"])), printable(path), reasons)
+        for signal in result["signals"]:
+            click.echo(f"  file says: {word_signal(signal, result['verdict'])}")
+        self._signals += len(result["signals"])
 
     def refuse(self, path: Path | str, error: UnmaskError) -> None:
         self._row("not checked", "–", "–", printable(path), error.message)
 
+    def close(self) -> None:
+        if self._signals:
+            click.echo(TRUST_IN_TAGS)
+
     def _row(self, verdict: str, percent: str, faces: str, path: str, reasons: str) -> None:
         click.echo(f"{verdict:<11}  {percent:>4}  {faces:>5}  {path:<{self._path_width}}  {reasons}".rstrip())
+
+
+def word_signal(signal: Signal, verdict: str) -> str:
+    """Return what a file says of itself, and whether the network says the opposite, in one line."""
+    from chalicelib.signals import disagrees
+
+    declared = DECLARED.get(signal["declares"] or "")
+    words = ", ".join(filter(None, [declared, FOUND[signal["found"]]]))
+    value = f": {signal['value']}" if signal["value"] else ""
+    against = " – the network disagrees" if disagrees(signal, verdict) else ""
+    return f"{words} ({signal['field']}, {signal['strength']}){value}{against}"
 
 
 def show_settings(entries: Sequence[Entry]) -> None:

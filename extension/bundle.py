@@ -1,7 +1,8 @@
 """Puts the extension together, once for Chromium and once for Firefox: `python extension/bundle.py`.
 
 Nothing is compiled: the files are copied as they stand, beside the modules that are shared with the
-service's own page. Needs no more than Python, so that `make run` can offer the extension without Node.
+service's own page. Needs no more than Python, so that `make run` can offer the extension without Node; it then
+lacks the reader of Content Credentials, which npm brings, and says so where a picture has some.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from typing import Any
 
 ROOT = Path(__file__).parent
 # What a browser gets; tests, tools and texts for the shops stay behind.
-FOLDERS = ("_locales", "background", "common", "content", "icons", "languages", "panel", "samples")
+FOLDERS = ("_locales", "background", "common", "content", "credentials", "icons", "languages", "panel", "samples")
 STYLES = ("shared/palette.css", "shared/verdict_view.css")
+# The reader of Content Credentials as npm brings it, and what it is called in the extension.
+READER = ROOT / "node_modules" / "@contentauth" / "c2pa-wasm"
+READER_FILES = {"pkg/c2pa.js": "c2pa.js", "pkg/c2pa_bg.wasm": "c2pa_bg.wasm", "LICENSE": "LICENSE"}
 SUFFIXES = {".css", ".html", ".jpg", ".js", ".json", ".png", ".svg"}
 # What runs in pages: it and all that it imports must be open to them, and nothing else.
 ENTRY = "content/main.js"
@@ -98,6 +102,9 @@ def _files() -> Iterator[tuple[str, Path]]:
     for name in list_shared():
         yield name, ROOT / name
     yield "LICENSE", ROOT.parent / "LICENSE"
+    if READER.is_dir():
+        for name, new in READER_FILES.items():
+            yield f"vendor/{new}", READER / name
 
 
 def _pack(folder: Path, archive: Path) -> None:
@@ -129,6 +136,8 @@ def main() -> None:
         "  Firefox: about:debugging#/runtime/this-firefox, Load Temporary Add-on: "
         f"{folders['firefox'] / 'manifest.json'}\n"
     )
+    if not READER.is_dir():
+        sys.stdout.write("  Without the reader of Content Credentials; `make extension` brings it.\n")
 
 
 if __name__ == "__main__":

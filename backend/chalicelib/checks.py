@@ -23,9 +23,10 @@ from chalicelib.frames import Frame, hash_frames
 from chalicelib.images import Image, decode
 from chalicelib.memory import release_promptly
 from chalicelib.quality import find_flaws
-from chalicelib.schema import Check, Media, Model, ModelCard, Point, Reason, Thresholds, Timing, Track
+from chalicelib.schema import Check, Media, Model, ModelCard, Point, Reason, Signal, Thresholds, Timing, Track
 from chalicelib.schema import Face as FaceRecord
 from chalicelib.settings import Settings
+from chalicelib.signals import find_signals
 from chalicelib.store import SqliteStore, Store
 from chalicelib.tracks import Box, Sighting, follow_faces, pick_faces
 from chalicelib.verdicts import (
@@ -205,7 +206,7 @@ class Checker:
 
     def _judge_image(self, data: bytes, sha256: str) -> Check:
         watch = _Stopwatch()
-        media, cuts, left_out = self._open(data, sha256, watch)
+        media, signals, cuts, left_out = self._open(data, sha256, watch)
         with watch.time("detector"):
             # The first frame of an animation is a frame like any other of a moving picture.
             scores = self._score(cuts, "picture" if media["frames"] == 1 else "frame")
@@ -214,10 +215,14 @@ class Checker:
             [score.record for score in scores],
             media,
             watch,
+            signals,
         )
 
-    def _open(self, data: bytes, sha256: str, watch: _Stopwatch) -> tuple[Media, list[_Cut], int]:
-        """Return what a picture is, the faces to judge, and how many are left out; the picture itself is let go."""
+    def _open(self, data: bytes, sha256: str, watch: _Stopwatch) -> tuple[Media, list[Signal], list[_Cut], int]:
+        """Return what a picture is and states of itself, the faces to judge, and how many are left out.
+
+        The picture itself is let go.
+        """
         with self._room:
             with watch.time("decode"):
                 image = decode(data, self.settings)
@@ -235,7 +240,7 @@ class Checker:
             "format": image.format,
             "frames": image.frames,
         }
-        return media, cuts, len(found) - len(faces)
+        return media, find_signals(image.blocks), cuts, len(found) - len(faces)
 
     def _judge_clip(self, frames: Sequence[Frame], sha256: str) -> Check:
         watch = _Stopwatch()
@@ -317,13 +322,21 @@ class Checker:
             },
         )
 
-    def _answer(self, judgement: PictureJudgement, faces: list[FaceRecord], media: Media, watch: _Stopwatch) -> Check:
+    def _answer(
+        self,
+        judgement: PictureJudgement,
+        faces: list[FaceRecord],
+        media: Media,
+        watch: _Stopwatch,
+        signals: Sequence[Signal] = (),
+    ) -> Check:
         return {
             "id": uuid.uuid4().hex,
             "verdict": judgement.verdict,
             "fake_probability": judgement.probability,
             "reasons": list(judgement.reasons),
             "faces": faces,
+            "signals": list(signals),
             "media": media,
             "model": self.model,
             "checked_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -471,7 +484,8 @@ def _rounded(values: Any, decimals: int) -> list[float]:
 
 
 def _from_store(record: dict[str, Any]) -> Check:
-    return cast(Check, {**record, "cached": True})
+    # Checks from before there were signals have none.
+    return cast(Check, {"signals": [], **record, "cached": True})
 
 
 class _Turns:

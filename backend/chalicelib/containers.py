@@ -4,7 +4,8 @@ Each format is walked once, in Python, over offsets that are checked against the
 answers how large the picture says it is, whether the file reaches its own end, how many frames it holds and
 which way up it is, and it leaves out everything a decoder does not need. What is left out cannot hurt: in
 Pillow 11 a 200 kB JPEG whose EXIF entries all point at one blob takes 1.5 GB, and a GIF comment of one-byte
-blocks takes time that grows with the square of its length.
+blocks takes time that grows with the square of its length. What of it tells how the picture came about is kept
+aside, cut to size, for `signals`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from chalicelib.errors import UnreadableImage, UnsupportedMedia
+from chalicelib.exif import read_orientation
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -26,6 +29,29 @@ MAX_JPEG_SCANS = 50
 MAX_JPEG_SEGMENTS = 10_000
 # Bytes that all compressed text of one PNG may unpack to.
 MAX_PNG_TEXT = 4_000_000
+# Metadata that is kept aside: bytes of one block, and blocks. Those of honest files are smaller, and fewer.
+MAX_BLOCK = 262_144
+MAX_BLOCKS = 32
+
+BlockKind = Literal["exif", "xmp", "photoshop", "text", "comment", "manifest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of metadata that may tell how the picture came about.
+
+    Attributes:
+        kind: "text" is a PNG's, "photoshop" the resources of a JPEG's APP13 and APP12, "manifest" a C2PA manifest,
+            of which only the presence is kept.
+        data: its bytes without the container's own head, unpacked, cut to `MAX_BLOCK`.
+        name: keyword of a PNG's text, as bytes of Latin-1; empty for any other kind.
+        whole: whether nothing was cut off.
+    """
+
+    kind: BlockKind
+    data: bytes = b""
+    name: bytes = b""
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +65,8 @@ class Container:
         orientation: EXIF orientation, 1 to 8; 1 where there is none or it makes no sense.
         whole: False where there are fewer bytes than the barest picture of that size takes.
         picture: a file of the same format that holds the first frame and no metadata.
+        blocks: what of the metadata may tell how the picture came about, at most `MAX_BLOCKS`. EXIF of an AVIF is
+            left out: it lies anywhere in the file, and only the decoder knows where.
     """
 
     format: str
@@ -47,6 +75,7 @@ class Container:
     orientation: int
     whole: bool
     picture: bytes
+    blocks: tuple[Block, ...] = ()
 
 
 def unpack(data: bytes) -> Container:
@@ -97,31 +126,6 @@ def verify(container: Container) -> None:
         raise damaged() from error
 
 
-def read_orientation(exif: bytes) -> int:
-    """Find the orientation in an EXIF block, reading no other entry of it.
-
-    Args:
-        exif: TIFF bytes, with or without the leading `Exif\\0\\0`.
-
-    Returns:
-        1 to 8 as in EXIF 2.32, section 4.6.4; 1 for a block that is broken or says nothing.
-    """
-    tiff = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(order + "L", tiff, 4)
-        (count,) = struct.unpack_from(order + "H", tiff, start)
-        for i in range(count):
-            tag, kind, _, value = struct.unpack_from(order + "HHLH", tiff, start + 2 + 12 * i)
-            if tag == 0x0112:
-                return value if kind == 3 and 1 <= value <= 8 else 1
-    except struct.error:
-        return 1
-    return 1
-
-
 def cut_off() -> UnreadableImage:
     """Build the error for a file that ends too early."""
     return UnreadableImage("The picture is cut off: its file ends before the picture does.", code="image_cut_off")
@@ -130,6 +134,14 @@ def cut_off() -> UnreadableImage:
 def damaged() -> UnreadableImage:
     """Build the error for a file that no decoder makes sense of."""
     return UnreadableImage("The picture is damaged and cannot be opened.")
+
+
+class _Blocks(list[Block]):
+    """Collects blocks up to their cap."""
+
+    def keep(self, kind: BlockKind, data: bytes = b"", name: bytes = b"") -> None:
+        if len(self) < MAX_BLOCKS:
+            self.append(Block(kind, data[:MAX_BLOCK], name, len(data) <= MAX_BLOCK))
 
 
 def _sniff(data: bytes) -> Callable[[bytes], Container]:
@@ -151,12 +163,25 @@ def _sniff(data: bytes) -> Callable[[bytes], Container]:
 
 # A marker is 0xFF and a byte that is neither stuffing (00), a restart (D0–D7) nor more fill (FF).
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-_SOI, _EOI, _SOS, _APP0, _APP1, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE, 0xFE
+_SOI, _EOI, _SOS, _APP0, _APP1, _APP11, _APP12, _APP13, _APP14, _COM = (
+    0xD8,
+    0xD9,
+    0xDA,
+    0xE0,
+    0xE1,
+    0xEB,
+    0xEC,
+    0xED,
+    0xEE,
+    0xFE,
+)
+_XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 _SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def _unpack_jpeg(data: bytes) -> Container:
     kept = [b"\xff\xd8"]
+    blocks = _Blocks()
     size: tuple[int, int] | None = None
     orientation = None
     least_bits = scans = scan_bytes = 0
@@ -182,6 +207,8 @@ def _unpack_jpeg(data: bytes) -> Container:
         # them go the further pictures of a phone's multi-picture file: the first is the photograph.
         if not (_APP0 < marker <= 0xEF or marker == _COM) or marker == _APP14:
             kept.append(data[match.start() : at + length])
+        else:
+            _keep_segment(marker, body, blocks)
         at += length
         if marker in _SOF:
             size, least_bits = _read_frame(marker, body)
@@ -206,7 +233,21 @@ def _unpack_jpeg(data: bytes) -> Container:
     # is left than the barest picture takes. Above that, every decoder and browser shows a grey rest, and
     # what is shown is what gets judged.
     whole = scan_bytes * 8 >= least_bits
-    return Container("jpeg", size, 1, orientation or 1, whole, b"".join([*kept, b"\xff\xd9"]))
+    return Container("jpeg", size, 1, orientation or 1, whole, b"".join([*kept, b"\xff\xd9"]), tuple(blocks))
+
+
+def _keep_segment(marker: int, body: bytes, blocks: _Blocks) -> None:
+    if marker == _COM:
+        blocks.keep("comment", body)
+    elif marker == _APP1 and body.startswith(b"Exif\0\0"):
+        blocks.keep("exif", body)
+    elif marker == _APP1 and body.startswith(_XMP_HEAD):
+        blocks.keep("xmp", body[len(_XMP_HEAD) :])
+    elif (marker == _APP13 and body.startswith(b"Photoshop 3.0\0")) or (marker == _APP12 and body.startswith(b"Ducky")):
+        blocks.keep("photoshop", body.removeprefix(b"Photoshop 3.0\0"))
+    # The first piece of a JUMBF box of the type "c2pa" (C2PA 2.1, A.3.1).
+    elif marker == _APP11 and (body[:2], body[12:16], body[24:28]) == (b"JP", b"jumb", b"c2pa"):
+        blocks.keep("manifest")
 
 
 def _read_frame(marker: int, body: bytes) -> tuple[tuple[int, int], int]:
@@ -250,6 +291,7 @@ def _unpack_png(data: bytes) -> Container:
     kept: dict[bytes, bytes] = {}
     still: list[bytes] = []
     moving: list[bytes] = []  # the animation's first frame, where the still picture is not it
+    blocks = _Blocks()
     orientation, frames, text = 1, 0, MAX_PNG_TEXT
     animated = still_is_first = False
     for kind, body in chunks:
@@ -260,10 +302,15 @@ def _unpack_png(data: bytes) -> Container:
         # Pillow cuts 16-bit colours to 8 bits before it looks for the transparent one, and so hits others.
         elif kind == b"tRNS" and (colour, depth) != (2, 16):
             kept.setdefault(kind, _scale_key(body, colour, depth))
-        elif kind in (b"zTXt", b"iTXt"):
-            text -= _measure_text(kind, body, text)
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            name, unpacked, size = _unpack_text(kind, body, text)
+            text -= size
+            blocks.keep("xmp" if name == b"XML:com.adobe.xmp" else "text", unpacked, name)
         elif kind == b"eXIf":
             orientation = read_orientation(body)
+            blocks.keep("exif", body)
+        elif kind == b"caBX":
+            blocks.keep("manifest")
         elif kind == b"acTL":
             animated = animated or not still
         elif kind == b"fcTL":
@@ -285,7 +332,9 @@ def _unpack_png(data: bytes) -> Container:
         struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(body, zlib.crc32(kind)))
         for kind, body in whole.items()
     )
-    return Container("png", (width, height), max(frames, 1) if animated else 1, orientation, True, picture)
+    return Container(
+        "png", (width, height), max(frames, 1) if animated else 1, orientation, True, picture, tuple(blocks)
+    )
 
 
 def _scale_key(key: bytes, colour: int, depth: int) -> bytes:
@@ -298,39 +347,45 @@ def _scale_key(key: bytes, colour: int, depth: int) -> bytes:
     return key
 
 
-def _measure_text(kind: bytes, body: bytes, budget: int) -> int:
-    """Return how many bytes a text chunk unpacks to; refuses more than the budget.
+def _unpack_text(kind: bytes, body: bytes, budget: int) -> tuple[bytes, bytes, int]:
+    """Return keyword and text of a text chunk, and how many bytes it unpacked; refuses more than the budget.
 
     Raises:
         UnreadableImage: a file that carries such a thing is an attack, so its picture is not judged either.
     """
-    _, _, packed = body.partition(b"\0")
+    name, _, rest = body.partition(b"\0")
+    if kind == b"tEXt":
+        return name, rest, 0
+    packed = rest[1:]
     if kind == b"iTXt":
-        if packed[:1] != b"\1":
-            return 0
-        packed = packed[1:2] + packed[2:].split(b"\0", 2)[-1]
+        # Compression flag and method, then language and translated keyword.
+        packed = rest[2:].split(b"\0", 2)[-1]
+        if rest[:1] != b"\1":
+            return name, packed, 0
     try:
-        size = len(zlib.decompressobj().decompress(packed[1:], budget + 1))
+        text = zlib.decompressobj().decompress(packed, budget + 1)
     except zlib.error:
-        return 0
-    if size > budget:
+        return name, b"", 0
+    if len(text) > budget:
         raise UnreadableImage(
             "The picture carries hidden text that unpacks to far more than its file.", code="text_too_large"
         )
-    return size
+    return name, text, len(text)
 
 
 def _unpack_gif(data: bytes) -> Container:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
     head, control, first = data[:at], b"", b""
-    frames, whole = 0, False
+    frames, whole, blocks = 0, False, _Blocks()
     while (block := data[at]) != 0x3B:
         start = at
         if block == 0x21:
             at = _skip_blocks(data, at + 2)
             if data[start + 1] == 0xF9 and not frames:
                 control = data[start:at]
+            else:
+                _keep_extension(data, start, at, blocks)
         elif block == 0x2C:
             left, top, across, down, flags = struct.unpack_from("<HHHHB", data, at + 1)
             body = at + 10 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
@@ -345,7 +400,19 @@ def _unpack_gif(data: bytes) -> Container:
             at += 1  # stray bytes between blocks occur in the wild
     if not frames:
         raise damaged()
-    return Container("gif", (width, height), frames, 1, whole, head + control + first + b";")
+    return Container("gif", (width, height), frames, 1, whole, head + control + first + b";", tuple(blocks))
+
+
+def _keep_extension(data: bytes, start: int, end: int, blocks: _Blocks) -> None:
+    label, name = data[start + 1], data[start + 3 : start + 14]
+    if label == 0xFE:
+        # Comments come in pieces with a length before each; the first holds what a program signs with.
+        blocks.keep("comment", data[start + 3 : start + 3 + data[start + 2]])
+    elif label == 0xFF and name == b"XMP DataXMP":
+        # It lies there in one piece, and its 258 bytes of trailer stand for the lengths.
+        blocks.keep("xmp", data[start + 14 : end - 258])
+    elif label == 0xFF and name == b"C2PA_GIF\1\0\0":
+        blocks.keep("manifest")
 
 
 def _skip_blocks(data: bytes, at: int) -> int:
@@ -361,7 +428,7 @@ def _unpack_webp(data: bytes) -> Container:
     if end > len(data):
         raise cut_off()
     size: tuple[int, int] | None = None
-    orientation, frames, at = 1, 0, 12
+    orientation, frames, at, blocks = 1, 0, 12, _Blocks()
     while at + 8 <= end:
         kind, length = struct.unpack_from("<4sL", data, at)
         body = at + 8
@@ -382,14 +449,24 @@ def _unpack_webp(data: bytes) -> Container:
             frames += 1
         elif kind == b"EXIF":
             orientation = read_orientation(data[body : body + length])
+            blocks.keep("exif", data[body : body + length])
+        elif kind == b"XMP ":
+            blocks.keep("xmp", data[body : body + length])
+        elif kind == b"C2PA":
+            blocks.keep("manifest")
         at = body + length + (length & 1)
     if size is None:
         raise cut_off()
-    return Container("webp", size, max(frames, 1), orientation, True, data[:end])
+    return Container("webp", size, max(frames, 1), orientation, True, data[:end], tuple(blocks))
+
+
+# C2PA 2.1, A.5.1.
+_C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
 def _unpack_avif(data: bytes) -> Container:
     pieces = []
+    blocks = _Blocks()
     at = 0
     while at < len(data):
         length, kind = struct.unpack_from(">L4s", data, at)
@@ -402,8 +479,10 @@ def _unpack_avif(data: bytes) -> Container:
         if at + length > len(data):
             raise cut_off()
         box = data[at : at + length]
+        if kind == b"uuid" and box[8:24] == _C2PA_UUID:
+            blocks.keep("manifest")
         # Under another name the decoder passes the EXIF item by. AVIF turns its pictures by properties of its
         # own, which the decoder reports; its EXIF orientation is to be ignored (ISO/IEC 23000-22, 7.3.6).
         pieces.append(box.replace(b"Exif", b"skip") if kind in (b"meta", b"moov") else box)
         at += length
-    return Container("avif", None, None, 1, True, b"".join(pieces))
+    return Container("avif", None, None, 1, True, b"".join(pieces), tuple(blocks))

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import features
 
-from chalicelib.containers import cut_off, damaged, read_orientation, unpack, verify
+from chalicelib.containers import MAX_BLOCK, Block, cut_off, damaged, unpack, verify
 from chalicelib.errors import TooLarge, UnmaskError, UnreadableImage, UnsupportedMedia
+from chalicelib.exif import read_orientation
 from chalicelib.settings import Settings
 
 # What shows through transparent pixels: the page behind a picture is most often white, and what a person
@@ -36,11 +37,13 @@ class Image:
         pixels: uint8 RGB [height, width, 3], C-contiguous, upright, read-only.
         format: "jpeg", "png", "webp", "gif" or "avif".
         frames: frames that the file holds, 1 for a still; `pixels` is the first.
+        blocks: metadata that may tell how the picture came about; see `Container`.
     """
 
     pixels: np.ndarray
     format: str
     frames: int
+    blocks: tuple[Block, ...] = ()
 
 
 def decode(data: bytes, settings: Settings) -> Image:
@@ -72,6 +75,7 @@ def decode(data: bytes, settings: Settings) -> Image:
     if container.size is not None:
         _judge(container.size, container.frames or 1, container.format, settings)
     verify(container)
+    blocks = container.blocks
     try:
         with Pillow.open(BytesIO(container.picture), formats=[container.format.upper()]) as opened:
             frames = container.frames or int(getattr(opened, "n_frames", 1))
@@ -80,6 +84,8 @@ def decode(data: bytes, settings: Settings) -> Image:
             orientation = container.orientation
             if container.format == "avif":
                 orientation = read_orientation(opened.info.get("exif", b""))
+                if xmp := opened.info.get("xmp"):
+                    blocks = (*blocks, Block("xmp", xmp[:MAX_BLOCK], whole=len(xmp) <= MAX_BLOCK))
             pixels = np.ascontiguousarray(_turn(_to_rgb(opened), orientation))
     except UnmaskError:
         raise
@@ -89,7 +95,7 @@ def decode(data: bytes, settings: Settings) -> Image:
         # Decoders meet damage with whatever class lies nearest: SyntaxError, OverflowError, struct.error …
         raise (cut_off() if "truncated" in str(error).lower() else damaged()) from error
     pixels.setflags(write=False)
-    return Image(pixels, container.format, frames)
+    return Image(pixels, container.format, frames, blocks)
 
 
 def _judge(size: tuple[int, int], frames: int, format: str, settings: Settings) -> None:

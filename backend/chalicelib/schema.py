@@ -27,6 +27,20 @@ Reason = Literal[
     "between_thresholds",
     "more_faces_than_checked",
 ]
+Declares = Literal["machine_made", "edited", "camera"]
+Strength = Literal["signed", "declared", "trace"]
+SignalPlace = Literal["png", "exif", "xmp", "iptc", "photoshop", "comment", "c2pa"]
+Found = Literal[
+    "generator",
+    "generator_settings",
+    "generator_workflow",
+    "digital_source_type",
+    "editor",
+    "camera",
+    "manifest",
+    "remote_manifest",
+    "unreadable",
+]
 
 # Level of this API, told by `GET /v1/health`. It grows when something is added or removed that a client must know of;
 # `LEAST_API` and `NEWEST_API` in page/service.js say which levels the page and the extension understand.
@@ -148,6 +162,32 @@ class Media(TypedDict):
     ]
 
 
+class Signal(TypedDict):
+    """What the file itself states of how it was made. Tags can be removed or forged, so none moves a figure."""
+
+    found: Annotated[
+        Found,
+        Note(
+            "What was found: a generator's name, settings or workflow, IPTC's DigitalSourceType, an editor's or a "
+            "camera's name, a C2PA manifest in the file or elsewhere (not validated here), or metadata that cannot be "
+            "read."
+        ),
+    ]
+    where: Annotated[SignalPlace, Note("In which kind of metadata it stands.")]
+    field: Annotated[str, Note("Its name there.")]
+    value: Annotated[
+        str, Note("What it says, cleaned and cut to 160 characters; of a remote manifest, the host. May be empty.")
+    ]
+    declares: Annotated[Declares | None, Note("What it says of the picture; null where it says none of these.")]
+    strength: Annotated[
+        Strength,
+        Note(
+            "`signed` carries a signature, which is not checked here; `declared` is a field made for such statements; "
+            "`trace` was left behind by a program."
+        ),
+    ]
+
+
 class Model(TypedDict):
     """The detector that judged."""
 
@@ -176,6 +216,10 @@ class Check(TypedDict):
     faces: Annotated[list[Face], Note("Largest first.")]
     tracks: NotRequired[Annotated[list[Track], Note("Of a clip only; in the order of `faces`.")]]
     coverage: NotRequired[Annotated[Coverage, Note("Of a clip only.")]]
+    signals: Annotated[
+        list[Signal],
+        Note("What the file states of itself; it does not count in the verdict. Of a clip's frames none is read."),
+    ]
     media: Media
     model: Model
     checked_at: Annotated[str, Note("UTC, of the first check of these bytes.", format="date-time")]

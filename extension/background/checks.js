@@ -8,6 +8,7 @@ import { readLanguage } from "../common/languages.js";
 import { readSettings } from "../common/settings.js";
 import { CheckFailure, Service } from "../shared/service.js";
 import { fill } from "../shared/words.js";
+import { readPicture } from "./credentials.js";
 import { fetchPicture, fetchWithReferer, Refusal } from "./fetching.js";
 import { climb, OutOfReach } from "./ladder.js";
 import { mayRead, patternOf } from "./permissions.js";
@@ -132,6 +133,7 @@ function meansOf({ order, channel, settings, page, signal }, reached, frames) {
     page,
     again: order.again,
     signal,
+    readCredentials: (/** @type {Blob} */ picture) => readPicture(picture, settings.trustList),
     agree: (/** @type {object} */ notice) => channel.ask("agree", { notice: { ...notice, reached, frames } }),
     progress: () => channel.tell("progress", { step: "sending" }),
   };

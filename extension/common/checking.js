@@ -6,6 +6,7 @@ import { hostOf, writeSettings } from "./settings.js";
 
 /** @typedef {import("../shared/service.js").Service} Service */
 /** @typedef {import("../shared/service.js").Model} Model */
+/** @typedef {import("../shared/verdict.js").Credentials} Credentials */
 /** @typedef {import("../shared/verdict.js").Verdict} Verdict */
 
 /**
@@ -16,6 +17,7 @@ import { hostOf, writeSettings } from "./settings.js";
  * @property {{url: string, title: string} | null} page where the picture stood
  * @property {string} source what was checked, in words
  * @property {(notice: {host: string, bytes: number}) => Promise<boolean>} agree asked once a host
+ * @property {(picture: Blob) => Promise<Credentials | null>} [readCredentials] reads what the picture itself states
  * @property {boolean} [again] check even what is known
  * @property {AbortSignal} signal
  * @property {(step: "sending") => void} [progress]
@@ -24,6 +26,7 @@ import { hostOf, writeSettings } from "./settings.js";
 /**
  * @typedef {object} Answer
  * @property {Verdict} verdict
+ * @property {Credentials | null} credentials null where the picture has none, or it is no file
  * @property {Model | null} model null where its facts could not be loaded
  * @property {boolean} flags whether the service takes flags
  * @property {string | null} before ISO time when this browser had the same answer; nothing was sent now
@@ -47,14 +50,16 @@ const recalled = new Map();
  * @throws {CheckFailure} kind "declined" when the person does not agree
  */
 export async function checkPicture(picture, means) {
-  const { history, settings, service, again, signal } = means;
+  const { history, settings, service, again, signal, readCredentials } = means;
+  // On the bytes as they were found, and before any of them leaves the browser.
+  const credentials = (await readCredentials?.(picture)) ?? null;
   const sha256 = await hashBytes(await picture.arrayBuffer());
   const known = again ? undefined : await history?.find(sha256, settings.backend);
   if (known) {
     const facts = await recallFacts(service, settings).catch(() => ({ model: null, flags: false }));
-    return { verdict: known.verdict, ...facts, before: known.time };
+    return { verdict: known.verdict, credentials, ...facts, before: known.time };
   }
-  return send(picture.size, picture, means, () => service.checkPicture(picture, signal));
+  return send(picture.size, picture, means, () => service.checkPicture(picture, signal), credentials);
 }
 
 /**
@@ -74,9 +79,10 @@ export async function checkFrames(frames, means) {
  * @param {Blob} picture shown in the history
  * @param {Means} means
  * @param {() => Promise<Verdict>} ask
+ * @param {Credentials | null} [credentials]
  * @returns {Promise<Answer>}
  */
-async function send(bytes, picture, means, ask) {
+async function send(bytes, picture, means, ask, credentials = null) {
   const { history, settings, service, page, source, agree, signal, progress } = means;
   const host = hostOf(settings.backend);
   if (settings.agreedHost !== host) {
@@ -99,8 +105,9 @@ async function send(bytes, picture, means, ask) {
     thumbnail: await thumbnail,
     bytes,
     verdict,
+    credentials,
   });
-  return { verdict, ...facts, before: null };
+  return { verdict, credentials, ...facts, before: null };
 }
 
 /**

@@ -55,9 +55,9 @@ function writeCell(value) {
  * @returns {string} JSON: `{"checks": [...]}`
  */
 export function writeJson(entries) {
-  const checks = entries.map(({ time, page, source, sha256, bytes, backend, verdict }) => {
+  const checks = entries.map(({ time, page, source, sha256, bytes, backend, verdict, credentials }) => {
     const answer = { ...verdict, id: undefined };
-    return { time, page, source, sha256, bytes, service: backend, answer };
+    return { time, page, source, sha256, bytes, service: backend, answer, credentials };
   });
   return `${JSON.stringify({ checks }, null, 2)}\n`;
 }

@@ -11,6 +11,7 @@
  * @property {Blob | null} thumbnail JPEG, longer side at most 160 px
  * @property {number} bytes how many were sent
  * @property {import("../shared/verdict.js").Verdict} verdict
+ * @property {import("../shared/verdict.js").Credentials | null} [credentials] entries of before have none
  */
 
 /** @typedef {import("../shared/verdict.js").VerdictName} VerdictName */

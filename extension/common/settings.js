@@ -9,6 +9,7 @@ import { isLoopback } from "./hosts.js";
  * @property {"system" | "light" | "dark"} theme
  * @property {string} language code, "" for the browser's own
  * @property {boolean} showBand whether a verdict shows the scale with its three bands
+ * @property {string} trustList certificates in PEM form that a signer must stand under, "" for none
  * @property {string} agreedHost the host that pictures may be sent to, "" before the first agreement
  */
 
@@ -19,6 +20,7 @@ export const DEFAULTS = Object.freeze({
   theme: "system",
   language: "",
   showBand: true,
+  trustList: "",
   agreedHost: "",
 });
 
@@ -118,6 +120,29 @@ function parseBare(typed) {
 function parse(text) {
   // A space or a question mark at the end would be dropped or encoded without a word.
   return /[\s?#\\]/.test(text) || !URL.canParse(text) ? null : new URL(text);
+}
+
+// The C2PA's own list takes a tenth of it.
+const MOST_TRUST_LETTERS = 1_000_000;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+
+/**
+ * Bring a trust list into its one form: certificates, one after the other, without the remarks between them.
+ * @param {string} text as a person pasted it
+ * @returns {string} "" where it is empty
+ * @throws {Error} whose message is "not_pem" or "too_long"
+ */
+export function normaliseTrustList(text) {
+  if (text.trim() === "") return "";
+  if (text.length > MOST_TRUST_LETTERS) throw new Error("too_long");
+  const certificates = text.match(CERTIFICATE);
+  if (!certificates) throw new Error("not_pem");
+  return `${certificates.join("\n")}\n`;
+}
+
+/** @param {string} trustList @returns {number} certificates in it */
+export function countCertificates(trustList) {
+  return trustList.match(CERTIFICATE)?.length ?? 0;
 }
 
 /**

@@ -4,6 +4,7 @@
  * It draws only. What it stands beside, what to say and what to do on a press is told to it.
  */
 
+import { wordDeclared } from "../shared/declared.js";
 import { make } from "../shared/elements.js";
 import { drawVerdict } from "../shared/verdict_view.js";
 import { fill, wordVerdict } from "../shared/words.js";
@@ -41,6 +42,7 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
  * A verdict and all that is known of how it came about.
  * @typedef {object} Outcome
  * @property {Verdict} verdict
+ * @property {import("../shared/verdict.js").Credentials | null} [credentials] what the picture itself states
  * @property {string | null} picture blob: address, owned by the caller
  * @property {string[]} [frames] addresses of a video's frames, owned by the caller
  * @property {string} source what was reached, in words
@@ -181,9 +183,9 @@ export class Card {
     this.look();
     const { verdict, percent } = wordVerdict(outcome.verdict, strings, outcome.thresholds);
     const { announce, announceWithout } = strings.card.verdict;
-    this.announce(
-      percent === null ? fill(announceWithout, { verdict }) : fill(announce, { verdict, percent }),
-    );
+    const sentence =
+      percent === null ? fill(announceWithout, { verdict }) : fill(announce, { verdict, percent });
+    this.announce([sentence, wordDeclared(outcome, strings)].filter(Boolean).join(" "));
   }
 
   /** @param {() => Promise<void>} act @throws what `act` throws */
@@ -419,11 +421,12 @@ class Result {
   /** @param {boolean} over */
   draw(over) {
     const { strings, outcome, handlers } = this;
-    const { verdict, picture, frames, source, thresholds, limits, before, flags, showBand } = outcome;
+    const { verdict, credentials, picture, frames, source, thresholds, limits, before, flags, showBand } = outcome;
     this.destroy();
     this.over = over;
     this.view = drawVerdict(this.root, {
       verdict,
+      credentials,
       picture,
       frames: frames?.length ? frames : undefined,
       source,

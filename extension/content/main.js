@@ -224,7 +224,7 @@ class Session {
    * @param {any} message
    * @param {string[]} frames
    */
-  showVerdict({ verdict, model, flags, before, source, reached, picture, better }, frames) {
+  showVerdict({ verdict, credentials, model, flags, before, source, reached, picture, better }, frames) {
     const target = /** @type {Target} */ (this.target);
     const { width, height } = verdict.media;
     // Of a background the page itself does not tell the size, and so not where its faces lie.
@@ -234,6 +234,7 @@ class Session {
     this.card.showVerdict(
       {
         verdict,
+        credentials,
         picture: picture && this.keep(unpackPicture(picture)),
         frames,
         source,

@@ -3,6 +3,9 @@
 import { checkPicture } from "../common/checking.js";
 import { readSettings } from "../common/settings.js";
 import { drawButton, drawConsent, LONG_MS, Setback, SETTLED_IN_SETTINGS } from "../content/states.js";
+import { readCredentials } from "../credentials/reading.js";
+import { readInThread } from "../credentials/threads.js";
+import { wordDeclared } from "../shared/declared.js";
 import { make } from "../shared/elements.js";
 import { CheckFailure, Service } from "../shared/service.js";
 import { pickThresholds } from "../shared/verdict.js";
@@ -77,6 +80,8 @@ export class CheckCard {
         page: null,
         source: this.source,
         again: this.again,
+        readCredentials: (picture) =>
+          readCredentials(picture, { trustList: settings.trustList, read: (order) => readInThread(order) }),
         signal: this.stop.signal,
         agree: (notice) => this.ask(notice),
       });
@@ -118,8 +123,9 @@ export class CheckCard {
     const { strings } = this.panel;
     const { announce, announceWithout } = strings.card.verdict;
     const { verdict, percent } = wordVerdict(answer.verdict, strings, pickThresholds(answer.model, answer.verdict));
-    if (percent === null) this.announce(fill(announceWithout, { verdict }));
-    else this.announce(fill(announce, { verdict, percent }));
+    const sentence =
+      percent === null ? fill(announceWithout, { verdict }) : fill(announce, { verdict, percent });
+    this.announce([sentence, wordDeclared(answer, strings)].filter(Boolean).join(" "));
   }
 
   /** @param {CheckFailure} failure */
@@ -230,13 +236,14 @@ export class CheckCard {
    * @param {Answer} answer
    * @param {Service} service
    */
-  drawAnswer({ verdict, model, before, flags }, service) {
+  drawAnswer({ verdict, credentials, model, before, flags }, service) {
     const { panel, words } = this;
     this.show("verdict");
     const checkAgain = () => this.tryAgain({ again: true });
     const again = drawButton(panel.strings.card.verdict.again, checkAgain, "unmask-action");
     this.view = drawVerdict(this.body, {
       verdict,
+      credentials,
       before,
       picture: this.address,
       source: this.source,

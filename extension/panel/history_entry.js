@@ -100,11 +100,12 @@ export class HistoryEntry {
    * @param {HTMLElement} card
    * @param {import("../shared/service.js").Model | null} model the one that judged
    */
-  drawVerdict({ verdict, source }, card, model) {
+  drawVerdict({ verdict, credentials, source }, card, model) {
     const { settings, strings } = this.panel;
     this.view?.destroy();
     this.view = drawVerdict(card, {
       verdict,
+      credentials,
       // One small frame says nothing about the moment that the timeline points at.
       picture: verdict.media.kind === "video" ? null : this.address,
       source,

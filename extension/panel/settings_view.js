@@ -1,7 +1,15 @@
 /** Settings: each is saved at once, and says so; what cannot be right is explained and not saved. */
 
 import { listLanguages } from "../common/languages.js";
-import { DEFAULTS, hostOf, normaliseBackend, THEMES, writeSettings } from "../common/settings.js";
+import {
+  countCertificates,
+  DEFAULTS,
+  hostOf,
+  normaliseBackend,
+  normaliseTrustList,
+  THEMES,
+  writeSettings,
+} from "../common/settings.js";
 import { drawButton } from "../content/states.js";
 import { make } from "../shared/elements.js";
 import { CheckFailure, fitApi, Service } from "../shared/service.js";
@@ -56,6 +64,7 @@ export class SettingsView {
       drawGroup(words.looksTitle, this.drawThemes(), this.drawLanguage(), this.drawBandSwitch()),
       drawGroup(words.privacyTitle, ...this.drawPrivacy()),
       drawGroup(words.sitesTitle, ...this.drawSites()),
+      drawGroup(words.credentialsTitle, this.drawTrustList()),
       drawGroup(words.keysTitle, this.shortcuts),
       make("p", { class: "aside" }, [fill(words.about, { version })]),
     );
@@ -281,6 +290,44 @@ export class SettingsView {
         state,
       ]),
     ];
+  }
+
+  drawTrustList() {
+    const { words } = this;
+    const state = drawState("trust-state");
+    const list = make("textarea", {
+      id: "trust",
+      rows: 4,
+      dir: "ltr",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-describedby": "trust-hint trust-state",
+    });
+    const count = () => {
+      const certificates = countCertificates(this.panel.settings.trustList);
+      return certificates > 0 ? fill(words.trustListCount, { count: certificates }) : words.trustListNone;
+    };
+    this.updates.push(() => {
+      if (document.activeElement !== list) list.value = this.panel.settings.trustList;
+      if (list.ariaInvalid !== "true") tell(state, count());
+    });
+    list.addEventListener("change", async () => {
+      try {
+        const trustList = normaliseTrustList(list.value);
+        list.ariaInvalid = "false";
+        list.value = trustList;
+        await writeSettings({ trustList });
+      } catch (error) {
+        list.ariaInvalid = "true";
+        tell(state, wordError(words.trustListErrors, error));
+      }
+    });
+    return make("div", { class: "field" }, [
+      make("label", { for: "trust" }, [words.trustList]),
+      list,
+      make("p", { class: "aside", id: "trust-hint" }, [words.trustListHint]),
+      state,
+    ]);
   }
 
   async drawShortcuts() {

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
 
 from chalicelib.checks import Checker
 from chalicelib.errors import ModelUnavailable, NotFound, StoreUnavailable, UnmaskError
@@ -47,6 +48,7 @@ def test_a_check_tells_all_that_a_verdict_needs(make_checker: Make, encode: Enco
         "verdict": "likely_fake",
         "fake_probability": 0.8808,
         "reasons": [],
+        "signals": [],
         "media": {
             "kind": "image",
             "sha256": hashlib.sha256(data).hexdigest(),
@@ -58,6 +60,50 @@ def test_a_check_tells_all_that_a_verdict_needs(make_checker: Make, encode: Enco
         "model": {"name": "stand-in", "version": "2025.01-test"},
         "cached": False,
     }
+
+
+DECLARED = {
+    "found": "generator",
+    "where": "png",
+    "field": "Software",
+    "value": "NovelAI",
+    "declares": "machine_made",
+    "strength": "declared",
+}
+
+
+def declare(data: bytes) -> bytes:
+    """The same picture as a PNG that names a generator."""
+    info = PngInfo()
+    info.add_text("Software", "NovelAI")
+    file = io.BytesIO()
+    Pillow.open(io.BytesIO(data)).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("logits", [(), (-4.0,), (3.0, -4.0)])
+def test_what_a_file_declares_is_told_beside_a_verdict_that_it_does_not_move(
+    make_checker: Make, encode: Encode, logits: tuple[float, ...]
+) -> None:
+    silent, told = (make_checker(*logits).check_image(data) for data in (encode(), declare(encode())))
+    assert (silent["signals"], told["signals"]) == ([], [DECLARED])
+    for part in ("verdict", "fake_probability", "reasons", "faces"):
+        assert told[part] == silent[part]
+
+
+def test_what_a_file_declares_is_kept_with_its_check(make_checker: Make, encode: Encode, parts: Any) -> None:
+    checker = make_checker(1.0, store=parts.Store())
+    first = checker.check_image(declare(encode()))
+    assert checker.get(first["id"])["signals"] == [DECLARED]
+    assert checker.check_image(declare(encode()))["signals"] == [DECLARED]
+
+
+def test_a_check_from_before_there_were_signals_has_none(make_checker: Make, encode: Encode, parts: Any) -> None:
+    store = parts.Store()
+    checker = make_checker(1.0, store=store)
+    check = checker.check_image(encode())
+    del store.checks[check["id"]]["signals"]
+    assert checker.get(check["id"])["signals"] == []
 
 
 def test_row_45_no_face_is_an_answer_of_its_own(make_checker: Make, encode: Encode) -> None:

@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from backend import cli
 from chalicelib import __version__
+from chalicelib.schema import Declares, Found
 from chalicelib.settings import Settings, describe
 from tests.backend.web import Internet, Server, internet, reply
 
@@ -82,6 +85,45 @@ def test_a_table_tells_verdict_share_faces_path_and_reasons(run: Run, photos: Pa
     assert cat == ["no face", "–", "0", "photos/deeper/cat.PNG"]
     # Every path begins under its heading.
     assert {row.index("photos/") for row in rows} == {heading.index("path")}
+
+
+def test_below_a_row_stands_what_the_file_says_and_once_how_far_to_trust_it(
+    run: Run, home: Path, portrait: np.ndarray
+) -> None:
+    info = PngInfo()
+    info.add_text("Software", "NovelAI \x1b[31m")
+    for name in ("a.png", "b.png"):
+        Image.fromarray(portrait).save(home / name, pnginfo=info)
+    _, *rows, last = run("check", "a.png", "b.png").stdout.splitlines()
+    said = "  file says: made by a machine, a generator's name (Software, declared): NovelAI [31m"
+    assert [row.removesuffix(" – the network disagrees") for row in rows[1::2]] == [said, said]
+    assert last == cli.TRUST_IN_TAGS
+    assert lines(run("check", "--json", "a.png"))[0]["signals"][0]["declares"] == "machine_made"
+
+
+@pytest.mark.parametrize(
+    ("declares", "verdict", "against"),
+    [
+        ("machine_made", "likely_real", True),
+        ("camera", "likely_fake", True),
+        ("machine_made", "likely_fake", False),
+        ("machine_made", "uncertain", False),
+        ("camera", "likely_real", False),
+        ("edited", "likely_real", False),
+        ("edited", "likely_fake", False),
+        (None, "likely_fake", False),
+        ("machine_made", "no_face", False),
+    ],
+)
+def test_where_file_and_network_disagree_the_line_says_so(declares: Any, verdict: str, against: bool) -> None:
+    signal: Any = {"found": "camera", "where": "exif", "field": "f", "value": "", "strength": "declared"}
+    line = cli.word_signal({**signal, "declares": declares}, verdict)
+    assert line.endswith(" – the network disagrees") is against
+
+
+def test_there_are_words_for_all_that_can_be_found_and_declared() -> None:
+    assert set(cli.FOUND) == set(get_args(Found))
+    assert set(cli.DECLARED) == set(get_args(Declares))
 
 
 def test_json_is_one_line_a_picture_with_its_path(run: Run, photos: Path) -> None:

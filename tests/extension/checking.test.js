@@ -58,7 +58,7 @@ function makeMeans({ agrees = true, agreedHost = "", api = NEWEST_API, known = /
 test("the first picture for a host is sent after the person agreed to that host, and the next without a question", async () => {
   const { calls, means, host } = makeMeans();
   const answer = await checkPicture(PICTURE, means);
-  assert.deepEqual(answer, { verdict: VERDICT, model: MODEL, flags: true, before: null });
+  assert.deepEqual(answer, { verdict: VERDICT, credentials: null, model: MODEL, flags: true, before: null });
   assert.deepEqual(calls.asked, [{ host, bytes: 3 }]);
   assert.equal(stored.settings.agreedHost, host);
   await checkPicture(PICTURE, { ...means, settings: { ...means.settings, agreedHost: host } });
@@ -114,7 +114,23 @@ test("a check is remembered with where it stood and what was sent", async () => 
     thumbnail: null,
     bytes: 3,
     verdict: VERDICT,
+    credentials: null,
   });
+});
+
+test("what the picture itself states is read before anything is sent, and told with new and known answers", async () => {
+  const credentials = { state: "valid" };
+  for (const known of [undefined, { verdict: VERDICT, time: "then" }]) {
+    const { calls, means } = makeMeans({ agreedHost: "yes", known });
+    const readCredentials = async (/** @type {Blob} */ picture) => {
+      assert.equal(picture, PICTURE);
+      assert.deepEqual([calls.asked.length, calls.sent], [0, 0]);
+      return credentials;
+    };
+    const answer = await checkPicture(PICTURE, { ...means, readCredentials });
+    assert.equal(answer.credentials, credentials);
+    assert.ok(calls.added.every((entry) => entry.credentials === credentials));
+  }
 });
 
 test("in a private window nothing is looked up or remembered", async () => {

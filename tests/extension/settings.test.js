@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { completeSettings, DEFAULTS, hostOf, normaliseBackend } from "../../extension/common/settings.js";
+import {
+  completeSettings,
+  countCertificates,
+  DEFAULTS,
+  hostOf,
+  normaliseBackend,
+  normaliseTrustList,
+} from "../../extension/common/settings.js";
 
 test("an address of a service comes into one form", () => {
   for (const [typed, address] of [
@@ -73,5 +80,23 @@ test("settings of any origin become whole", () => {
     [{ showBand: false, leftover: 1 }, { showBand: false }],
   ])) {
     assert.deepEqual(completeSettings(stored), { ...DEFAULTS, ...changed });
+  }
+});
+
+test("a trust list is brought down to its certificates, and what holds none is refused", () => {
+  const one = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+  assert.equal(normaliseTrustList("  \n"), "");
+  const list = normaliseTrustList(`# Subject: Ann\n${one}\r\n\nremarks <b>\n${one}  `);
+  assert.equal(list, `${one}\n${one}\n`);
+  assert.equal(countCertificates(list), 2);
+  assert.equal(countCertificates(""), 0);
+  assert.equal(normaliseTrustList(list), list);
+  for (const [text, message] of [
+    ["hello", "not_pem"],
+    ["-----BEGIN CERTIFICATE-----\n<script>\n-----END CERTIFICATE-----", "not_pem"],
+    ["https://example.org/list.pem", "not_pem"],
+    [one.repeat(100_000), "too_long"],
+  ]) {
+    assert.throws(() => normaliseTrustList(text), { message });
   }
 });

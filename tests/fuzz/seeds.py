@@ -28,6 +28,8 @@ def make_pictures() -> list[bytes]:
     see_through = Pillow.fromarray(np.dstack([pixels, grey]))
     turned = pictures.exif([(0x010F, 3, 1, 7), (0x0112, 3, 1, 6)])
     text = png(SIDE, SIDE, 8, 0, pictures.plain_rows(grey), before=chunk(b"tEXt", b"k\0word"))
+    named = png(SIDE, SIDE, 8, 0, pictures.plain_rows(grey), before=chunk(b"tEXt", b"Software\0NovelAI"))
+    packet = b'<a xmlns:x="http://ns.adobe.com/xap/1.0/" x:CreatorTool="GIMP"><x:CreatorTool>b</x:CreatorTool></a>'
     return [
         *pictures.every_format(pixels).values(),
         *(encode(image, kind, exif=turned) for kind in ("JPEG", "PNG", "WEBP", "AVIF")),
@@ -40,7 +42,9 @@ def make_pictures() -> list[bytes]:
         png(SIDE, SIDE, 16, 2, pictures.plain_rows(np.repeat(wide, 3, axis=1))),
         pictures.still_before_animation(pixels, pixels[::-1]),
         pictures.with_segments(encode(image, "JPEG"), pictures.jpeg_segment(0xFE, b"a comment")),
+        *(encode(image, kind, xmp=packet) for kind in ("JPEG", "WEBP")),
         text,
+        named,
     ]
 
 

@@ -23,6 +23,7 @@ from chalicelib.faces import Face
 from chalicelib.fetching import FORBIDDEN, MAX_URL, Target, read_request, read_url
 from chalicelib.frames import hash_frames, read_frames
 from chalicelib.settings import Settings
+from chalicelib.signals import MAX_VALUE
 from chalicelib.verdicts import Calibration, Calibrations
 
 SETTINGS = Settings()
@@ -83,6 +84,8 @@ def try_picture(data: bytes) -> str:
         return REFUSED
     media = check["media"]
     promise(detector.calls == before + 1 and check["verdict"] in VERDICTS, "a verdict without a score")
+    texts = [text for signal in check["signals"] for text in (signal["field"], signal["value"])]
+    promise(all(text.isprintable() and len(text) <= MAX_VALUE for text in texts), "a signal that was not cleaned")
     promise(media["sha256"] == hashlib.sha256(data).hexdigest(), "a verdict about other bytes")
     sides = media["width"], media["height"]
     promise(min(sides) >= SETTINGS.min_side, "too small a picture was judged")

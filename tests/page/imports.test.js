@@ -6,7 +6,7 @@ import { test } from "node:test";
 // The tests are run from the root of the repository.
 const FOLDERS = [
   "backend/chalicelib/page",
-  ...["background", "common", "content", "panel"].map((name) => `extension/${name}`),
+  ...["background", "common", "content", "credentials", "panel"].map((name) => `extension/${name}`),
 ];
 const IMPORT = /^(?:import|export) [^;"]*"(\.[^"]+)";/gm;
 

@@ -90,3 +90,47 @@ export const SHORT = track([
   [2.4, 0.1],
   [6, 0.2],
 ]);
+
+/** @param {object} changes @returns {import("../../backend/chalicelib/page/verdict.js").Signal} */
+const signal = (changes) => ({
+  found: "camera",
+  where: "exif",
+  field: "Make, Model",
+  value: "Canon EOS R5",
+  declares: "camera",
+  strength: "declared",
+  ...changes,
+});
+
+export const SIGNALS = {
+  camera: signal({}),
+  editor: signal({ found: "editor", field: "Software", value: "GIMP", declares: "edited", strength: "trace" }),
+  machine: signal({
+    found: "generator_settings",
+    where: "png",
+    field: "parameters",
+    value: "a portrait",
+    declares: "machine_made",
+    strength: "trace",
+  }),
+  manifest: signal({
+    found: "manifest",
+    where: "c2pa",
+    field: "manifest",
+    value: "",
+    declares: null,
+    strength: "signed",
+  }),
+};
+
+/** @type {import("../../backend/chalicelib/page/verdict.js").Credentials} */
+export const CREDENTIALS = {
+  state: "valid",
+  signer: "Test Newsroom",
+  time: null,
+  tool: "Test Camera 1.0",
+  actions: [{ action: "created", source: "digitalCapture", tool: null }],
+  ingredients: [],
+  declares: "camera",
+  host: null,
+};

@@ -1,5 +1,6 @@
 /** One picture's card: waiting, being checked, then a verdict or a failure that can be tried again. */
 
+import { wordDeclared } from "./declared.js";
 import { make } from "./elements.js";
 import { CheckFailure } from "./service.js";
 import { pickThresholds } from "./verdict.js";
@@ -108,15 +109,15 @@ export class Card {
       },
     });
     const said = wordVerdict(verdict, strings, thresholds);
-    announce(
+    const sentence =
       said.percent === null
         ? fill(this.page.announceWithout, { source: this.source, verdict: said.verdict })
         : fill(this.page.announceVerdict, {
             source: this.source,
             verdict: said.verdict,
             percent: said.percent,
-          }),
-    );
+          });
+    announce([sentence, wordDeclared({ verdict }, strings)].filter(Boolean).join(" "));
   }
 
   /** @param {CheckFailure} failure */

@@ -1,5 +1,6 @@
 /** A verdict written down, to be kept or passed on. */
 
+import { writeDeclared } from "./declared.js";
 import { fill, wordBands, wordCoverage, wordMedia, wordPercent, wordReason, wordSpan } from "./words.js";
 
 /** @typedef {import("./strings.js").Language} Language */
@@ -14,9 +15,10 @@ import { fill, wordBands, wordCoverage, wordMedia, wordPercent, wordReason, word
  * @param {Language} options.strings
  * @param {Thresholds | null} options.thresholds null where they could not be loaded
  * @param {string[]} [options.limits] what the model cannot see
+ * @param {import("./verdict.js").Credentials | null} [options.credentials] read from the picture in this browser
  * @returns {string} lines, without a newline at the end
  */
-export function writeReport({ verdict, source, strings, thresholds, limits = [] }) {
+export function writeReport({ verdict, source, strings, thresholds, limits = [], credentials }) {
   const { report, words } = strings.verdict;
   const percent = (/** @type {number} */ p) => wordPercent(p, strings, { thresholds });
   const { media, model, faces } = verdict;
@@ -56,6 +58,7 @@ export function writeReport({ verdict, source, strings, thresholds, limits = [] 
     fill(report.checkedAt, { time: verdict.checked_at }),
     fill(report.model, model),
   );
+  lines.push(...writeDeclared({ verdict, credentials }, strings));
   if (limits.length > 0) lines.push(report.limits, ...limits.map((limit) => `- ${limit}`));
   return [...lines, report.closing].join("\n");
 }

@@ -43,6 +43,34 @@
 
 /** @typedef {{track: number, index: number}} Place one point: of which track, which of its points */
 
+/** @typedef {"machine_made" | "edited" | "camera"} Declares what a statement says of a picture's making */
+
+/**
+ * What the file's metadata states, as the service found it.
+ * @typedef {object} Signal
+ * @property {string} found code of what was found
+ * @property {string} where kind of metadata
+ * @property {string} field its name there
+ * @property {string} value what it says; a stranger's words
+ * @property {Declares | null} declares
+ * @property {string} strength "signed", "declared" or "trace"
+ */
+
+/**
+ * What a picture's Content Credentials (C2PA) say, read and validated in this browser.
+ * @typedef {object} Credentials
+ * @property {"valid" | "untrusted" | "changed" | "expired" | "invalid" | "unreadable" | "remote" | "unavailable"} state
+ *   untrusted: unchanged, but the signer is on no trust list here; unavailable: this copy has no reader
+ * @property {string | null} signer the name in the certificate
+ * @property {string | null} time of a trusted time stamp, ISO 8601
+ * @property {string | null} tool what made the claim
+ * @property {{action: string, source: string | null, tool: string | null}[]} actions the first one first; the action
+ *   is a key of the words, the source one of IPTC's terms
+ * @property {{title: string, state: "none" | "valid" | "untrusted" | "changed"}[]} ingredients
+ * @property {Declares | null} declares
+ * @property {string | null} host where they are said to lie, of "remote"
+ */
+
 /**
  * The API's answer to a check.
  * @typedef {object} Verdict
@@ -52,6 +80,7 @@
  * @property {string[]} reasons codes
  * @property {Face[]} faces
  * @property {Track[]} [tracks] of a video, in the order of `faces`
+ * @property {Signal[]} [signals] what the file states of itself; services of before have none
  * @property {{frames: number, usable: number}} [coverage] of a video: how many frames it rests on
  * @property {Media} media
  * @property {{name: string, version: string}} model

@@ -5,6 +5,7 @@
  * verdict_view.css, as a link or as an adopted style sheet. Data reaches the document as text only.
  */
 
+import { drawDeclared } from "./declared_view.js";
 import { drawIcon, make } from "./elements.js";
 import { drawFaceLayer } from "./face_layer.js";
 import { writeReport } from "./report.js";
@@ -48,6 +49,7 @@ import {
  * @property {Language} strings
  * @property {Thresholds | null} thresholds null where they could not be loaded
  * @property {string[]} [limits] what the model cannot see
+ * @property {import("./verdict.js").Credentials | null} [credentials] read from the picture in this browser
  * @property {string | null} [before] ISO time at which this browser got the same answer
  * @property {boolean} [compact] one narrow column, with what is rarely read folded away
  * @property {boolean} [showBand] the scale with its three bands; true unless it is said otherwise
@@ -257,11 +259,11 @@ function drawLegend({ verdict: { map } }) {
 }
 
 /**
- * What came out: verdict, figure, scale, meaning, reasons.
+ * What came out: verdict, figure, scale, meaning, reasons; then what the file says of itself.
  * @param {Options} options
  * @returns {Node[]}
  */
-function drawFindings({ verdict, strings, thresholds, showBand = true, notes = [] }) {
+function drawFindings({ verdict, credentials, strings, thresholds, showBand = true, notes = [] }) {
   const words = strings.verdict;
   const probability = verdict.fake_probability;
   /** @type {Node[]} */
@@ -286,6 +288,8 @@ function drawFindings({ verdict, strings, thresholds, showBand = true, notes = [
     const reasons = verdict.reasons.map((code) => make("li", {}, [wordReason(code, strings)]));
     findings.push(make("h4", {}, [words.reasonsTitle]), make("ul", { class: "unmask-reasons" }, reasons));
   }
+  const declared = drawDeclared({ verdict, credentials }, strings);
+  if (declared) findings.push(declared);
   return [...findings, ...notes];
 }
 

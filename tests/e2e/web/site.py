@@ -46,6 +46,7 @@ class Site(ThreadingHTTPServer):
     Attributes:
         visits: all requests so far.
         clip: the file behind every `/clips/*.webm`, or None where there is none.
+        pictures: files behind `/pictures/`, by name, beside those that are drawn.
     """
 
     daemon_threads = True
@@ -55,6 +56,7 @@ class Site(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.clip = clip
         self.visits: list[Visit] = []
+        self.pictures: dict[str, bytes] = {}
 
     @property
     def origins(self) -> dict[str, str]:
@@ -123,6 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _picture(self, name: str) -> None:
         kind = MEDIA_TYPES.get(name.rpartition(".")[2], "")
+        if name in self.server.pictures:
+            self._send(200, self.server.pictures[name], kind)
+            return
         if name == "text.jpg":
             self._send(200, b"These are words, whatever their name says.", kind)
             return

@@ -1,0 +1,3 @@
+/** Where the worker and the unseen document talk: unlike extension messages, it carries a picture as it is. */
+
+export const CHANNEL = "unmask-credentials";
