@@ -33,6 +33,7 @@ from chalicelib.errors import (
     TooLarge,
     UnmaskError,
     UnreadableImage,
+    UnreadableVideo,
     UnsupportedMedia,
     UrlNotAllowed,
 )
@@ -41,6 +42,7 @@ from chalicelib.frames import read_frames
 from chalicelib.openapi import Operation, document
 from chalicelib.schema import API, Check, Clip, Health, Link, ModelCard
 from chalicelib.settings import Settings
+from chalicelib.videos import spool
 
 # The header is a hint only: the bytes are sniffed, and what the header says is never sent back.
 IMAGE_TYPES = (
@@ -49,6 +51,14 @@ IMAGE_TYPES = (
     "image/webp",
     "image/gif",
     "image/avif",
+    "application/octet-stream",
+)
+VIDEO_TYPES = (
+    "video/mp4",
+    "video/quicktime",
+    "video/webm",
+    "video/x-matroska",
+    "image/gif",
     "application/octet-stream",
 )
 PAGE = Path(chalicelib.__file__).parent / "page"
@@ -87,8 +97,8 @@ CHALICE_REFUSALS = {
 }
 
 app = Chalice(app_name="unmask", configure_logs=False)
-# API Gateway hands over bytes only for the types listed here; Chalice's own list lacks WebP and AVIF.
-app.api.binary_types = list(IMAGE_TYPES)
+# API Gateway hands over bytes only for the types listed here; Chalice's own list lacks WebP, AVIF and videos.
+app.api.binary_types = list(dict.fromkeys([*IMAGE_TYPES, *VIDEO_TYPES]))
 
 operations: dict[str, Operation] = {}
 # Chalice keeps the current request on the app object, which the threads of a local server would share.
@@ -147,6 +157,7 @@ def check_image() -> Check:
             TooLarge,
             UnsupportedMedia,
             UnreadableImage,
+            UnreadableVideo,
             IncompleteBody,
             ModelUnavailable,
             FetchFailed,
@@ -158,7 +169,7 @@ def check_image() -> Check:
     takes=("application/json",),
 )
 def check_url() -> Check:
-    """Check the picture at an address.
+    """Check the picture or video at an address.
 
     It is fetched once for each request, from the public internet only, and judged by its bytes: the answer is the same
     as for the file itself. Every address that is not fetched is refused in the same words. The address is not kept.
@@ -190,6 +201,27 @@ def check_frames() -> Check:
     return checker().check_frames(read_frames(_read_body(_request.get(), settings.max_bytes), settings))
 
 
+@route(
+    "POST",
+    "/v1/checks/video",
+    Operation(
+        {200: Check},
+        (BadRequest, TooLarge, UnsupportedMedia, UnreadableVideo, ModelUnavailable, StoreUnavailable),
+    ),
+    takes=VIDEO_TYPES,
+)
+def check_video() -> Check:
+    """Check a video.
+
+    The body is the file itself: MP4, MOV, WebM or GIF. Up to 32 frames are taken, evenly spread, and every face is
+    followed through them; the answer is that of `/v1/checks/frames`. What could be read is judged: where the file ends
+    early, or takes too long to decode, the reasons hold `clip_cut_short`; where it has one frame only,
+    `only_a_thumbnail`. The video is not kept. The same bytes are answered from the store, with `cached` set.
+    """
+    with spool(_read_body(_request.get(), checker().settings.max_video_bytes)) as path:
+        return checker().check_video(path)
+
+
 @route("GET", "/v1/checks/{check_id}", Operation({200: Check}, (NotFound, StoreUnavailable), CHECK_ID))
 def get_check(check_id: str) -> Check:
     """Read a check again."""
@@ -211,7 +243,7 @@ def get_model() -> ModelCard:
 
 @route("GET", "/v1/health", Operation({200: Health}, (ModelUnavailable, StoreUnavailable)))
 def get_health() -> Health:
-    """Tell whether pictures can be checked."""
+    """Tell whether pictures and videos can be checked."""
     return {"status": "ok", "api": API, "model": checker().model, "flags": False}
 
 
@@ -223,7 +255,7 @@ def get_document() -> dict[str, Any]:
 
 @route("GET", "/", Operation({200: "text/html"}, (NotFound,)))
 def get_page() -> Response:
-    """Show the page on which a picture can be checked."""
+    """Show the page on which pictures and videos can be checked."""
     return _page_file("index.html")
 
 

@@ -23,6 +23,7 @@ from chalice.local import LocalGateway, LocalGatewayException
 
 from backend import app as web
 from chalicelib.errors import BadRequest, IncompleteBody, NotFound, TooLarge, UnmaskError
+from chalicelib.settings import Settings
 
 # A client that sends nothing for so long is let go, seconds.
 PATIENCE = 30
@@ -31,6 +32,8 @@ LINGER = 5
 LINGER_BYTES = 100_000_000
 # Bodies up to this size pass even where large ones must wait, bytes.
 SMALL = 1_000_000
+# Where a video is sent to.
+VIDEOS = "/v1/checks/video"
 # When a refused client may try again, seconds.
 RETRY_AFTER = 2
 
@@ -53,28 +56,27 @@ class Server(ThreadingHTTPServer):
     """Serves the app on one address, a thread a connection.
 
     Attributes:
-        max_bytes: largest body that is read, bytes.
+        settings: `max_video_bytes` bounds a video, `max_bytes` any other body.
         gateway: what turns a request into the event that Lambda would see.
     """
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, host: str, port: int, max_bytes: int, max_bytes_in_flight: int) -> None:
+    def __init__(self, host: str, port: int, settings: Settings) -> None:
         """Bind.
 
         Args:
             host: name or address of an interface.
             port: 0 takes a free one.
-            max_bytes: largest body that is read.
-            max_bytes_in_flight: sum of the large bodies that are held at once.
+            settings: how large a body may be, and all that are held at once.
 
         Raises:
             OSError: the address is taken, not ours, or unknown.
         """
         self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        self.max_bytes = max_bytes
-        self._room = max_bytes_in_flight
+        self.settings = settings
+        self._room = settings.max_bytes_in_flight
         self._room_lock = threading.Lock()
         self.gateway = LocalGateway(web.app, Config.create())
         super().__init__((host, port), Handler)
@@ -97,7 +99,7 @@ class Server(ThreadingHTTPServer):
         taken = length if length > SMALL else 0
         with self._room_lock:
             if taken > self._room:
-                raise Busy("Too many large pictures arrive at once; try again in a moment.")
+                raise Busy("Too many large files arrive at once; try again in a moment.")
             self._room -= taken
         try:
             yield
@@ -195,9 +197,15 @@ class Handler(BaseHTTPRequestHandler):
         if texts or not (text.isascii() and text.isdigit()):
             raise BadRequest("The Content-Length is not a number.")
         # Python refuses to parse numbers of thousands of digits.
-        if len(text) > 15 or int(text) > self.server.max_bytes:
-            raise TooLarge(f"The body is larger than {self.server.max_bytes / 1e6:g} MB.")
+        limit = self._limit()
+        if len(text) > 15 or int(text) > limit:
+            raise TooLarge(f"The body is larger than {limit / 1e6:g} MB.")
         return int(text)
+
+    def _limit(self) -> int:
+        settings = self.server.settings
+        is_video = _normalise(self.path).partition("?")[0] == VIDEOS
+        return settings.max_video_bytes if is_video else settings.max_bytes
 
     def _read(self, length: int) -> bytes:
         body = self.rfile.read(length)

@@ -24,6 +24,8 @@ Reason = Literal[
     "face_too_blurred",
     "face_too_dark",
     "too_few_frames",
+    "only_a_thumbnail",
+    "clip_cut_short",
     "between_thresholds",
     "more_faces_than_checked",
 ]
@@ -93,7 +95,7 @@ class Point(TypedDict):
     """A track's face in one frame."""
 
     frame: Annotated[int, Note("Index of the frame, from 0.", minimum=0)]
-    time: Annotated[float, Note("Of that frame, as sent, seconds.", minimum=0)]
+    time: Annotated[float, Note("Of that frame, seconds: as sent, or from the first of the file.", minimum=0)]
     box: Box
     fake_probability: Probability
     verdict: FaceVerdict
@@ -122,7 +124,7 @@ class Track(TypedDict):
 class Coverage(TypedDict):
     """How much of a clip a verdict rests on."""
 
-    frames: Annotated[int, Note("Frames sent.", minimum=1)]
+    frames: Annotated[int, Note("Frames sent, or taken from the file.", minimum=1)]
     usable: Annotated[int, Note("Frames that show a face large, sharp and bright enough to be judged.", minimum=0)]
 
 
@@ -134,7 +136,8 @@ class Media(TypedDict):
         str,
         Note(
             "Of the bytes as sent. Of frames: of, for each in order, the 32 bytes of its own SHA-256 and its time as a "
-            "big-endian double of 8 bytes.",
+            "big-endian double of 8 bytes. Of a GIF that was sent as a video: of the 32 bytes of its own SHA-256 and "
+            "the word `clip`.",
             pattern="^[0-9a-f]{64}$",
         ),
     ]
@@ -144,7 +147,11 @@ class Media(TypedDict):
         str, Note("Lower case, from the bytes themselves, such as `jpeg`; `frames` where frames were sent.")
     ]
     frames: Annotated[
-        int, Note("Frames that the file holds, of which an animation's first is judged; or that were sent.", minimum=1)
+        int,
+        Note(
+            "Frames that the file holds, by its header; of an animated picture the first is judged. Or that were sent.",
+            minimum=1,
+        ),
     ]
 
 
@@ -197,7 +204,7 @@ class Clip(TypedDict):
 
 
 class Link(TypedDict):
-    """Where a picture lies."""
+    """Where a picture or video lies."""
 
     url: Annotated[str, Note("http or https, on port 80 or 443, without user name and password.", format="uri")]
 

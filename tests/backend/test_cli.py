@@ -122,7 +122,7 @@ def test_no_store_remembers_nothing(run: Run, photos: Path, tmp_path: Path) -> N
         (["photos", "none"], "'none' does not exist"),
         pytest.param(["FILE:///etc/passwd"], "Only http and https addresses are accepted.", id="row_01 file"),
         pytest.param(["ftp://a.example/a.png"], "Only http and https addresses are accepted.", id="row_01 ftp"),
-        pytest.param(["data:image/png;base64,AAAA"], "Save the picture and give the path", id="row_01 data"),
+        pytest.param(["data:image/png;base64,AAAA"], "Save the file and give its path", id="row_01 data"),
         pytest.param(["photos", "blob:http://a.example/1"], "does not exist", id="row_01 blob"),
         (["photos", "--fast"], "No such option"),
         (["photos", "--save-maps", "photos/notes.txt"], "is a file"),
