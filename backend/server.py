@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import signal
 import socket
 import socketserver
@@ -24,6 +25,7 @@ from chalice.local import LocalGateway, LocalGatewayException
 from backend import app as web
 from chalicelib.errors import BadRequest, IncompleteBody, NotFound, TooLarge, UnmaskError
 from chalicelib.settings import Settings
+from chalicelib.uploads import FolderUploads, check_upload
 
 # A client that sends nothing for so long is let go, seconds.
 PATIENCE = 30
@@ -34,6 +36,7 @@ LINGER_BYTES = 100_000_000
 SMALL = 1_000_000
 # Where a video is sent to.
 VIDEOS = "/v1/checks/video"
+ARRIVAL = re.compile("/v1/uploads/([0-9a-f]{32})/clip")
 # When a refused client may try again, seconds.
 RETRY_AFTER = 2
 
@@ -159,7 +162,22 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._send(response["statusCode"], response["headers"], _body(response))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+    def do_PUT(self) -> None:
+        """Take in a video that a place was made for, in S3's stead, and have it checked."""
+        uploads, arrived = web.uploads(), ARRIVAL.fullmatch(self.path)
+        if arrived is None or not isinstance(uploads, FolderUploads):
+            self.answer()
+            return
+        try:
+            uploads.receive(arrived[1], self.rfile, self._length())
+        except UnmaskError as error:
+            self._refuse(error)
+            return
+        check = threading.Thread(target=_check_arrival, args=(uploads, arrived[1]), daemon=True)
+        check.start()
+        self._send(HTTPStatus.NO_CONTENT, web.HEADERS | web.CORS.get_access_control_headers(), b"")
+
+    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
     def _ask(self, body: bytes) -> dict[str, Any]:
         """Hand a request to the app and return what Lambda would."""
@@ -204,6 +222,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _limit(self) -> int:
         settings = self.server.settings
+        if self.command == "PUT" and ARRIVAL.fullmatch(self.path):
+            return settings.max_upload_bytes
         is_video = _normalise(self.path).partition("?")[0] == VIDEOS
         return settings.max_video_bytes if is_video else settings.max_bytes
 
@@ -247,6 +267,14 @@ class Handler(BaseHTTPRequestHandler):
                 left -= len(chunk)
         except OSError:
             pass
+
+
+def _check_arrival(uploads: FolderUploads, upload_id: str) -> None:
+    """Check an upload; what goes wrong on our side is logged as in a request."""
+    try:
+        check_upload(uploads, web.checker(), upload_id)
+    except Exception as error:
+        web.refuse(error, upload_id)
 
 
 def _normalise(target: str) -> str:

@@ -181,19 +181,21 @@ class Checker:
         """
         return self._recall(hash_frames(frames), lambda sha256: self._judge_frames(frames, sha256))
 
-    def check_video(self, path: Path, progress: Progress = no_progress) -> Check:
+    def check_video(self, path: Path, progress: Progress = no_progress, limits: Settings | None = None) -> Check:
         """Check a clip by frames from all of it, or answer from the store as `check_image` does.
 
         Args:
             path: the file, from anybody.
             progress: told after each frame; not called where the answer is known.
+            limits: of the clip, where they are others than those of the checker.
 
         Raises:
             TooLarge, UnsupportedMedia, UnreadableVideo: the clip is refused.
             ModelUnavailable, StoreUnavailable: we failed. A failure is never a verdict.
             OSError: the file cannot be read.
         """
-        return self._recall(_hash_clip(path), lambda sha256: self._judge_video(path, sha256, progress))
+        limits = limits or self.settings
+        return self._recall(_hash_clip(path), lambda sha256: self._judge_video(path, sha256, progress, limits))
 
     def get(self, check_id: str) -> Check:
         """Return a stored check.
@@ -283,9 +285,9 @@ class Checker:
                 self._search_frame(frame.time, pixels, clip, watch)
         return self._judge_clip(clip, sha256, "frames", len(frames), watch)
 
-    def _judge_video(self, path: Path, sha256: str, progress: Progress) -> Check:
+    def _judge_video(self, path: Path, sha256: str, progress: Progress, limits: Settings) -> Check:
         watch = _Stopwatch()
-        with self._screen, open_clip(path, self.settings) as film:
+        with self._screen, open_clip(path, limits) as film:
             clip = self._watch(film, watch, progress)
         clip.cut_short = film.cut_short
         return self._judge_clip(clip, sha256, film.format, film.count, watch)

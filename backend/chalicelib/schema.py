@@ -203,6 +203,48 @@ class Clip(TypedDict):
     frames: Annotated[list[Frame], Note("1 to 32, where the service is not set otherwise; in order of time.")]
 
 
+class ErrorDetail(TypedDict):
+    """What went wrong."""
+
+    code: Annotated[str, Note("Stable name, for programs.", pattern="^[a-z][a-z_]*$")]
+    message: Annotated[str, Note("One sentence, for people.")]
+
+
+class Size(TypedDict):
+    """How large a video is that is to be uploaded."""
+
+    bytes: Annotated[int, Note("Of the file, exactly.", minimum=1)]
+
+
+class Destination(TypedDict):
+    """Where a video is to be sent to, and how."""
+
+    method: Literal["PUT"]
+    url: Annotated[str, Note("Absolute, or relative to this service. The body is the file itself.")]
+    headers: Annotated[dict[str, str], Note("To be sent along.")]
+
+
+class Ticket(TypedDict):
+    """A place for a video."""
+
+    id: Annotated[str, Note("Random; under it the check is asked after.", pattern="^[0-9a-f]{32}$")]
+    upload: Destination
+    seconds: Annotated[int, Note("How long the place is kept.", minimum=1)]
+
+
+class Upload(TypedDict):
+    """An uploaded video and how far its check is."""
+
+    id: Annotated[str, Note(pattern="^[0-9a-f]{32}$")]
+    state: Annotated[
+        Literal["waiting", "checking", "done", "failed"], Note("`waiting`: it has not arrived, or not been taken up.")
+    ]
+    progress: Annotated[float, Note("Part of the frames that were looked at.", minimum=0, maximum=1)]
+    check: NotRequired[Annotated[Check, Note("Once it is `done`.")]]
+    error: NotRequired[Annotated[ErrorDetail, Note("Where it has `failed`.")]]
+    status: NotRequired[Annotated[int, Note("HTTP status that this failure has in one request.")]]
+
+
 class Link(TypedDict):
     """Where a picture or video lies."""
 
@@ -238,13 +280,8 @@ class Health(TypedDict):
     api: Annotated[int, Note("Level of this API; grows when something a client must know of is added or removed.")]
     model: Model
     flags: Annotated[bool, Note("Whether verdicts can be flagged for a re-check here.")]
-
-
-class ErrorDetail(TypedDict):
-    """What went wrong."""
-
-    code: Annotated[str, Note("Stable name, for programs.", pattern="^[a-z][a-z_]*$")]
-    message: Annotated[str, Note("One sentence, for people.")]
+    video_bytes: Annotated[int, Note("Largest video in one request.", minimum=1)]
+    upload_bytes: Annotated[int, Note("Largest video by way of an upload; 0 where there are none.", minimum=0)]
 
 
 class Error(TypedDict):

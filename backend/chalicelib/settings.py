@@ -65,6 +65,12 @@ class Settings:
     max_clip_pixels: int = _setting(100_000_000, "area of all frames of a clip together, px, where frames are sent")
     # What one request may carry on one machine; a bigger file goes by way of an upload.
     max_video_bytes: int = _setting(50_000_000, "largest video file in one request, bytes")
+    # It lies on the disk, in Lambda in the 512 MB of /tmp.
+    max_upload_bytes: int = _setting(500_000_000, "largest video file that is uploaded, bytes")
+    # Its lifecycle, CORS and notification: see `chalicelib.buckets`.
+    upload_bucket: str = _setting(
+        "", "S3 bucket that takes uploads; without one, `unmask serve` takes them itself and Lambda takes none"
+    )
     # Over 32 frames of a longer one no face can be followed.
     max_video_seconds: float = _setting(600.0, "longest video, s")
     # Those of 4K, 4096 × 2160, fit.
@@ -186,6 +192,7 @@ KINDS: dict[str, tuple[Callable[[str], object], str]] = {
     "bool": (_parse_switch, "on or off"),
     "int": (int, "a whole number"),
     "float": (float, "a number"),
+    "str": (str, "a text"),
     "Path": (Path, "a path"),
     "tuple[str, ...]": (_parse_list, "a list with commas"),
 }

@@ -44,6 +44,7 @@ def checker(make_checker: Callable[..., Checker], parts: Any, monkeypatch: pytes
     """What the routes work with here: finds one face and gives it logit 3."""
     made = make_checker(3.0, store=parts.Store(), max_bytes=100_000, max_video_bytes=200_000)
     monkeypatch.setattr(web, "checker", lambda: made)
+    monkeypatch.setattr(web, "uploads", lambda: None)
     return made
 
 
