@@ -342,7 +342,7 @@ def spell(value: Any) -> str:
     """Return a setting's value as it may be set; what is said and not set stands in brackets."""
     if value == MODELS:
         return "(the shipped ones)"
-    if value == ():
+    if value in ((), ""):
         return "(none)"
     if isinstance(value, tuple):
         return ",".join(value)
