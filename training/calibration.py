@@ -72,7 +72,8 @@ def fit_calibrations(
     """Fit the calibration of each medium on held-out groups.
 
     Every sample counts as a picture, a frame too: a file does not tell what it was taken from. Those of a clip count
-    as frames, each clip weighing the same; and the aggregated logit of each clip with `LEAST_FRAMES` of them as a video.
+    as frames, each clip weighing the same; and each clip with `LEAST_FRAMES` of them, by its aggregated logit, as a
+    video.
 
     There are mostly few clips. So slope and bias of frames and videos start from those of pictures and are held to
     them by a Gaussian prior, and in the thresholds the pictures count as `PRIOR_CLIPS` clips of each class. A medium

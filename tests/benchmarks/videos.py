@@ -1,9 +1,11 @@
 """A whole check of a clip beside its peer: frame by frame with the `mtcnn` package and the same network in Keras.
 
-Run `python -m tests.benchmarks.videos [--runs N]`; it prints a table and writes build/videos_benchmark.json. Ours starts
-at the bytes of a 10 s H.264 clip of 1280 × 720 px with one face and ends with a verdict, its process for decoding
-included; the peer is given every frame that ours takes, and reads the clip by OpenCV in its own process. Both are held
-to one processor and take turns. Then the largest memory of a check of a 4K clip is told, both processes together.
+Run `python -m tests.benchmarks.videos [--runs N]`; it prints a table and writes build/videos_benchmark.json.
+
+Ours starts at the bytes of a 10 s H.264 clip of 1280 × 720 px with one face and ends with a verdict, its process for
+decoding included; the peer is given every frame that ours takes, and reads the clip by OpenCV in its own process. Both
+are held to one processor and take turns. Then the largest memory of a check of a 4K clip is told, both processes
+together.
 """
 
 from __future__ import annotations
