@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> Pa
     for name, red in {"real/1": 0, "real/deep/2": 0, "fake/swap/1": 60, "fake/2": 60}.items():
         path = root / f"{name}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        shifted = np.clip(face.astype(int) + (red, 0, 20 - red), 0, 255).astype(np.uint8)
+        shifted = np.clip(face + np.array([red, 0, 20 - red]), 0, 255).astype(np.uint8)
         clips.write_clip(path, [shifted] * 6)
     (root / "fake" / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
     cv2.imwrite(str(root / "real" / "photo.png"), face)
