@@ -36,6 +36,7 @@ Run = Callable[..., Result]
 def home(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a store of its own and stand-in models."""
     monkeypatch.setenv("UNMASK_MODELS", str(models))
+    monkeypatch.setenv("UNMASK_VIDEO_PATIENCE", "3600")
     monkeypatch.setenv("UNMASK_STORE_PATH", str(tmp_path / "store" / "checks.sqlite3"))
     folder = tmp_path / "home"
     folder.mkdir()

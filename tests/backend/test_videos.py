@@ -17,7 +17,9 @@ from chalicelib.settings import Settings
 from chalicelib.videos import ClipFrame, open_clip, spool
 from tests.backend import clips
 
-SETTINGS = Settings(max_frames=8)
+# On a busy machine a decoder may take its time; no test waits for this to end.
+PATIENCE = 3600.0
+SETTINGS = Settings(max_frames=8, video_patience=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -241,7 +243,7 @@ def test_what_gives_no_frames_says_why(
 ) -> None:
     path = make(counted, tmp_path / "clip.mp4")
     with pytest.raises(error) as refused:
-        read(path, Settings(**limits))
+        read(path, Settings(**{"video_patience": PATIENCE, **limits}))
     assert refused.value.code == code
     assert refused.value.message.endswith(".") and str(path) not in refused.value.message
 
@@ -361,5 +363,5 @@ def test_a_clip_of_unknown_length_is_measured_within_its_limit(counted: Path) ->
 
 def test_shared_clips_are_read_to_their_ends(shared: Path) -> None:
     for path in sorted((shared / "data" / "videos").glob("*.mp4"))[:3]:
-        frames = read(path, Settings())
+        frames = read(path, Settings(video_patience=PATIENCE))
         assert len(frames) == 32
