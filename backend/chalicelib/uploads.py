@@ -14,8 +14,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from chalicelib.checks import Checker
 from chalicelib.errors import BadRequest, IncompleteBody, NotFound, StoreUnavailable, TooLarge, UnmaskError
@@ -79,7 +80,7 @@ class FolderUploads:
         with self._lock:
             self._put(upload, int(self._get(upload["id"])["size"]))
 
-    def receive(self, upload_id: str, body: IO[bytes], length: int) -> None:
+    def receive(self, upload_id: str, body: BufferedIOBase, length: int) -> None:
         """Take a video in, a piece at a time.
 
         Raises:
