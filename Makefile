@@ -29,6 +29,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.faces
 	$(BIN)/python -m tests.benchmarks.checks
 	$(BIN)/python -m tests.benchmarks.signals
+	$(BIN)/python -m tests.benchmarks.videos
 	$(BIN)/python -m tests.benchmarks.extension
 
 # A minute or two: inputs that nobody thought of, led by coverage.

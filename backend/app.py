@@ -33,14 +33,17 @@ from chalicelib.errors import (
     TooLarge,
     UnmaskError,
     UnreadableImage,
+    UnreadableVideo,
     UnsupportedMedia,
     UrlNotAllowed,
 )
 from chalicelib.fetching import MAX_REQUEST, read_request
 from chalicelib.frames import read_frames
 from chalicelib.openapi import Operation, document
-from chalicelib.schema import API, Check, Clip, Health, Link, ModelCard
+from chalicelib.schema import API, Check, Clip, Health, Link, ModelCard, Size, Ticket, Upload
 from chalicelib.settings import Settings
+from chalicelib.uploads import LONGEST_REQUEST, FolderUploads, Uploads, check_upload, read_size
+from chalicelib.videos import spool
 
 # The header is a hint only: the bytes are sniffed, and what the header says is never sent back.
 IMAGE_TYPES = (
@@ -49,6 +52,14 @@ IMAGE_TYPES = (
     "image/webp",
     "image/gif",
     "image/avif",
+    "application/octet-stream",
+)
+VIDEO_TYPES = (
+    "video/mp4",
+    "video/quicktime",
+    "video/webm",
+    "video/x-matroska",
+    "image/gif",
     "application/octet-stream",
 )
 PAGE = Path(chalicelib.__file__).parent / "page"
@@ -64,7 +75,7 @@ MEDIA_TYPES = {
 PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-cache",
 }
@@ -87,8 +98,8 @@ CHALICE_REFUSALS = {
 }
 
 app = Chalice(app_name="unmask", configure_logs=False)
-# API Gateway hands over bytes only for the types listed here; Chalice's own list lacks WebP and AVIF.
-app.api.binary_types = list(IMAGE_TYPES)
+# API Gateway hands over bytes only for the types listed here; Chalice's own list lacks WebP, AVIF and videos.
+app.api.binary_types = list(dict.fromkeys([*IMAGE_TYPES, *VIDEO_TYPES]))
 
 operations: dict[str, Operation] = {}
 # Chalice keeps the current request on the app object, which the threads of a local server would share.
@@ -147,6 +158,7 @@ def check_image() -> Check:
             TooLarge,
             UnsupportedMedia,
             UnreadableImage,
+            UnreadableVideo,
             IncompleteBody,
             ModelUnavailable,
             FetchFailed,
@@ -158,7 +170,7 @@ def check_image() -> Check:
     takes=("application/json",),
 )
 def check_url() -> Check:
-    """Check the picture at an address.
+    """Check the picture or video at an address.
 
     It is fetched once for each request, from the public internet only, and judged by its bytes: the answer is the same
     as for the file itself. Every address that is not fetched is refused in the same words. The address is not kept.
@@ -190,6 +202,27 @@ def check_frames() -> Check:
     return checker().check_frames(read_frames(_read_body(_request.get(), settings.max_bytes), settings))
 
 
+@route(
+    "POST",
+    "/v1/checks/video",
+    Operation(
+        {200: Check},
+        (BadRequest, TooLarge, UnsupportedMedia, UnreadableVideo, ModelUnavailable, StoreUnavailable),
+    ),
+    takes=VIDEO_TYPES,
+)
+def check_video() -> Check:
+    """Check a video.
+
+    The body is the file itself: MP4, MOV, WebM or GIF. Up to 32 frames are taken, evenly spread, and every face is
+    followed through them; the answer is that of `/v1/checks/frames`. What could be read is judged: where the file ends
+    early, or takes too long to decode, the reasons hold `clip_cut_short`; where it has one frame only,
+    `only_a_thumbnail`. The video is not kept. The same bytes are answered from the store, with `cached` set.
+    """
+    with spool(_read_body(_request.get(), checker().settings.max_video_bytes)) as path:
+        return checker().check_video(path)
+
+
 @route("GET", "/v1/checks/{check_id}", Operation({200: Check}, (NotFound, StoreUnavailable), CHECK_ID))
 def get_check(check_id: str) -> Check:
     """Read a check again."""
@@ -203,6 +236,41 @@ def delete_check(check_id: str) -> Response:
     return Response("", status_code=204)
 
 
+@route(
+    "POST",
+    "/v1/uploads",
+    Operation({200: Ticket}, (BadRequest, NotFound, TooLarge, StoreUnavailable), body=Size),
+    takes=("application/json",),
+)
+def reserve_upload() -> Ticket:
+    """Make a place for a video that is too large for one request.
+
+    Send the file to the address that is told, as the body of a PUT, then ask for `/v1/uploads/{upload_id}` until its
+    state is `done` or `failed`. The video is deleted once it is checked.
+    """
+    body = _read_body(_request.get(), LONGEST_REQUEST)
+    return _require_uploads().reserve(read_size(body, checker().settings.max_upload_bytes))
+
+
+@route(
+    "GET",
+    "/v1/uploads/{upload_id}",
+    Operation({200: Upload}, (NotFound, StoreUnavailable), {"upload_id": "^[0-9a-f]{32}$"}),
+)
+def get_upload(upload_id: str) -> Upload:
+    """Tell how far the check of an uploaded video is; once it is done, the check itself."""
+    return _require_uploads().read(upload_id)
+
+
+@app.lambda_function(name="check_upload")
+def check_arrival(event: dict[str, Any], context: Any) -> None:
+    """Check the videos whose arrival in the bucket an S3 event tells."""
+    from chalicelib.buckets import read_event
+
+    for upload_id in read_event(event):
+        check_upload(_require_uploads(), checker(), upload_id)
+
+
 @route("GET", "/v1/model", Operation({200: ModelCard}, (ModelUnavailable,)))
 def get_model() -> ModelCard:
     """Tell what the detector is, what it covers and what it does not."""
@@ -211,8 +279,16 @@ def get_model() -> ModelCard:
 
 @route("GET", "/v1/health", Operation({200: Health}, (ModelUnavailable, StoreUnavailable)))
 def get_health() -> Health:
-    """Tell whether pictures can be checked."""
-    return {"status": "ok", "api": API, "model": checker().model, "flags": False}
+    """Tell whether pictures and videos can be checked."""
+    settings = checker().settings
+    return {
+        "status": "ok",
+        "api": API,
+        "model": checker().model,
+        "flags": False,
+        "video_bytes": settings.max_video_bytes,
+        "upload_bytes": settings.max_upload_bytes if uploads() else 0,
+    }
 
 
 @route("GET", "/v1/openapi.json", Operation({200: dict[str, Any]}))
@@ -223,7 +299,7 @@ def get_document() -> dict[str, Any]:
 
 @route("GET", "/", Operation({200: "text/html"}, (NotFound,)))
 def get_page() -> Response:
-    """Show the page on which a picture can be checked."""
+    """Show the page on which pictures and videos can be checked."""
     return _page_file("index.html")
 
 
@@ -299,6 +375,29 @@ def _load_checker() -> Checker:
     return Checker.from_settings(Settings.from_environment())
 
 
+@functools.cache
+def uploads() -> Uploads | None:
+    """Return where uploaded videos lie; None where none are taken."""
+    settings = checker().settings
+    if settings.upload_bucket:
+        from chalicelib.buckets import BucketUploads
+
+        return BucketUploads(settings.upload_bucket)
+    # On one machine `server` takes them in; in Lambda nobody would.
+    return None if _in_lambda() else FolderUploads(settings.store_path.parent / "uploads")
+
+
+def _require_uploads() -> Uploads:
+    found = uploads()
+    if found is None:
+        raise NotFound("No uploads are taken here.")
+    return found
+
+
+def _in_lambda() -> bool:
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
 def _read_body(request: Request, limit: int) -> bytes:
     """Return the bytes that were sent.
 
@@ -342,7 +441,7 @@ if not app.log.handlers:
     app.log.setLevel(logging.INFO)
     app.log.propagate = False
 
-if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and "AWS_CHALICE_CLI_MODE" not in os.environ:
+if _in_lambda() and "AWS_CHALICE_CLI_MODE" not in os.environ:
     # Lambda starts a process with a whole CPU and no waiting client. What fails here is answered later.
     with suppress(UnmaskError):
         checker()

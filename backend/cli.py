@@ -26,11 +26,18 @@ from chalicelib.errors import FetchFailed, SettingsError, TooLarge, UnmaskError
 from chalicelib.settings import MODELS, Entry, Settings, describe
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from chalicelib.checks import Checker
-    from chalicelib.schema import Check, Signal
+    from chalicelib.schema import Check, Face, Point, Signal
+
+    Pixels = npt.NDArray[np.uint8]
+    Drawn = Face | Point
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif"})
-# From so many pictures on, progress is told, at most every so many seconds.
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv"})
+# From so many files on, progress is told, at most every so many seconds.
 MANY = 20
 TELL_EVERY = 5.0
 # Widest path column; longer paths push only their own row.
@@ -119,7 +126,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def unmask() -> None:
-    """Tell whether a face in a picture looks machine-made or manipulated.
+    """Tell whether a face in a picture or video looks machine-made or manipulated.
 
     \b
     unmask check portrait.jpg        one verdict, in a table
@@ -136,24 +143,25 @@ class Source(click.Path):
         if isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
             return value
         if isinstance(value, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", value):
-            raise Refusal("Only http and https addresses are accepted. Save the picture and give the path of the file.")
+            raise Refusal("Only http and https addresses are accepted. Save the file and give its path.")
         return super().convert(value, param, ctx)
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH|URL…", type=Source(exists=True, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON line a picture instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line a file instead of a table.")
 @click.option(
     "--save-maps",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write a PNG a picture, with boxes and the areas that raised (orange) or lowered (blue) the score.",
+    help="Write a PNG a file, with boxes and the areas that raised (orange) or lowered (blue) the score; of a video, "
+    "the frame that scored highest.",
 )
 @click.option("--no-store", is_flag=True, help="Remember nothing, and judge again what was judged before.")
 def check(paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, no_store: bool) -> None:
-    """Check pictures, folders with all pictures below them, and pictures at public addresses.
+    """Check pictures and videos, folders with all that lie below them, and files at public addresses.
 
-    Pictures that were checked before are answered from the store (.unmask/, or UNMASK_STORE_PATH), so a run
+    Files that were checked before are answered from the store (.unmask/, or UNMASK_STORE_PATH), so a run
     that was interrupted goes on where it stopped. Links to folders inside a folder are not followed.
 
     \b
@@ -161,6 +169,7 @@ def check(paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, 
     unmask check ~/Pictures --save-maps maps
     unmask check https://example.org/portrait.jpg
     unmask check a.png b.webp --json | jq .verdict
+    unmask check clip.mp4 --json | jq '.tracks[].points[] | [.time, .fake_probability]'
 
     \b
     Exit status: 0 all were checked, 1 something could not be read, 2 wrong usage, 130 interrupted.
@@ -192,7 +201,8 @@ def check(paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, 
         click.echo(f"\n{done} of {'?' if total is None else total} checked{again}.", err=True)
         sys.exit(INTERRUPTED)
     if total == 0:
-        click.echo(f"No pictures there. Looked for: {' '.join(sorted(IMAGE_SUFFIXES))}", err=True)
+        looked_for = " ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        click.echo(f"No pictures or videos there. Looked for: {looked_for}", err=True)
     sys.exit(1 if failed else 0)
 
 
@@ -214,8 +224,7 @@ def serve(host: str, port: int) -> None:
     with _quiet_runtime():
         checker = app.checker()
     try:
-        settings = checker.settings
-        server = Server(host, port, settings.max_bytes, settings.max_bytes_in_flight)
+        server = Server(host, port, checker.settings)
     except OSError as error:
         reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
         raise click.ClickException(
@@ -373,7 +382,7 @@ def spell(value: Any) -> str:
     """Return a setting's value as it may be set; what is said and not set stands in brackets."""
     if value == MODELS:
         return "(the shipped ones)"
-    if value == ():
+    if value in ((), ""):
         return "(none)"
     if isinstance(value, tuple):
         return ",".join(value)
@@ -385,7 +394,7 @@ def spell(value: Any) -> str:
 
 
 def walk(paths: Sequence[Path | str], skipped: Path | None = None) -> Iterator[Path | str]:
-    """Yield the files and addresses given and the pictures below the folders given, in the order of their names.
+    """Yield the files and addresses given and the pictures and videos below the folders given, in order of their names.
 
     Lazily, a folder at a time. Folders that are links are not entered, so a circle of links ends. A folder
     that cannot be listed is yielded itself. The folder `skipped` is not entered: maps are not to be checked.
@@ -397,8 +406,8 @@ def walk(paths: Sequence[Path | str], skipped: Path | None = None) -> Iterator[P
         closed: list[OSError] = []
         for folder, folders, names in os.walk(path, onerror=closed.append):
             folders[:] = sorted(name for name in folders if not _same(Path(folder, name), skipped))
-            pictures = (name for name in sorted(names) if Path(name).suffix.lower() in IMAGE_SUFFIXES)
-            yield from (Path(folder, name) for name in pictures)
+            files = (name for name in sorted(names) if Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+            yield from (Path(folder, name) for name in files)
         yield from (Path(error.filename) for error in closed)
 
 
@@ -434,16 +443,23 @@ def read(path: Path, limit: int) -> bytes:
     Raises:
         UnmaskError: it is larger than that, is no regular file, or cannot be read.
     """
+    with _open(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise TooLarge(f"The picture is larger than {limit / 1e6:g} MB.")
+    return data
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file; what goes wrong in here is told in a sentence."""
     try:
         if not path.is_file():
             raise Unreadable("The folder cannot be read." if path.is_dir() else "This is not a file.")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            yield file
     except OSError as error:
         raise Unreadable(f"The file cannot be read: {error.strerror}.") from error
-    if len(data) > limit:
-        raise TooLarge(f"The picture is larger than {limit / 1e6:g} MB.")
-    return data
 
 
 class Unreadable(UnmaskError):
@@ -488,27 +504,62 @@ def _make_folder(path: Path) -> None:
 
 
 def _check_source(checker: Checker, path: Path | str, maps: Path | None) -> Check:
+    """Check a file, or what lies at an address, and draw its map."""
+    from chalicelib.checks import is_clip
+    from chalicelib.clip_header import HEAD
     from chalicelib.fetching import fetch
+    from chalicelib.videos import spool
 
     if isinstance(path, str):
         data = fetch(path, checker.settings)
+        if is_clip(data[:HEAD]):
+            with spool(data) as clip:
+                return _check_clip(checker, clip, maps and maps / map_name(path))
         result = checker.check_fetched(data)
     else:
+        with _open(path) as file:
+            begins_as_clip = is_clip(file.read(HEAD))
+        if begins_as_clip:
+            return _check_clip(checker, path, maps and maps / map_name(path))
         data = read(path, checker.settings.max_bytes)
         result = checker.check_image(data)
     if maps is not None:
-        _save_map(checker.settings, data, result, maps / map_name(path))
+        from chalicelib.images import decode
+
+        _save_map(decode(data, checker.settings).pixels, result["faces"], maps / map_name(path))
     return result
 
 
-def _save_map(settings: Settings, data: bytes, result: Check, path: Path) -> None:
+def _check_clip(checker: Checker, path: Path, map_path: Path | None) -> Check:
+    try:
+        result = checker.check_video(path)
+        if map_path is not None:
+            _save_map(*_find_worst_frame(path, result, checker.settings), map_path)
+    except OSError as error:
+        raise Unreadable(f"The file cannot be read: {error.strerror}.") from error
+    return result
+
+
+def _find_worst_frame(path: Path, result: Check, settings: Settings) -> tuple[Pixels, Sequence[Drawn]]:
+    """Return the frame of the decisive track's highest score, and the faces in it; without a face, the first frame."""
+    from chalicelib.videos import open_clip
+
+    decisive = [track for track in result["tracks"] if track["verdict"] == result["verdict"]]
+    worst = max(
+        (track["points"][track["worst"]] for track in decisive), key=lambda p: p["fake_probability"], default=None
+    )
+    wanted = worst["frame"] if worst else 0
+    with open_clip(path, settings) as clip:
+        pixels = next(frame.pixels for index, frame in enumerate(clip) if index == wanted)
+    return pixels, [point for track in result["tracks"] for point in track["points"] if point["frame"] == wanted]
+
+
+def _save_map(pixels: Pixels, faces: Sequence[Drawn], path: Path) -> None:
     import cv2
 
     from backend.overlays import draw
-    from chalicelib.images import decode
 
-    drawn = draw(decode(data, settings).pixels, result)
-    _, png = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    _, png = cv2.imencode(".png", cv2.cvtColor(draw(pixels, faces), cv2.COLOR_RGB2BGR))
     try:
         path.write_bytes(png.tobytes())
     except OSError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from chalicelib.schema import Check, Face
+from chalicelib.schema import Face, Point
 
 # Log-odds at full colour, the same for every picture: a scale of its own would make every real face glow. The page
 # paints with the same scale, strength and colours: page/evidence.js.
@@ -20,14 +22,14 @@ LOWERS = (33, 102, 172)
 COLOURS = {"likely_fake": RAISES, "likely_real": LOWERS, "uncertain": (255, 215, 0)}
 
 
-def draw(pixels: npt.NDArray[np.uint8], check: Check) -> npt.NDArray[np.uint8]:
+def draw(pixels: npt.NDArray[np.uint8], faces: Sequence[Face | Point]) -> npt.NDArray[np.uint8]:
     """Return the picture with every face's box, probability and evidence.
 
     Orange raised the score, blue lowered it; no colour stands for no evidence, on one fixed scale.
 
     Args:
         pixels: uint8 RGB [height, width, 3], upright; not changed.
-        check: of that picture.
+        faces: of that picture or frame.
 
     Returns:
         uint8 RGB, at most 1600 px on the longer side.
@@ -36,14 +38,14 @@ def draw(pixels: npt.NDArray[np.uint8], check: Check) -> npt.NDArray[np.uint8]:
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     canvas = np.array(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels)
-    for face in check["faces"]:
+    for face in faces:
         _tint(canvas, face, scale)
-    for face in check["faces"]:
+    for face in faces:
         _frame(canvas, face, scale)
     return canvas
 
 
-def _tint(canvas: npt.NDArray[np.uint8], face: Face, scale: float) -> None:
+def _tint(canvas: npt.NDArray[np.uint8], face: Face | Point, scale: float) -> None:
     x, y, side = (round(value * scale) for value in face["evidence"]["box"][:3])
     if side < 1:
         return
@@ -57,7 +59,7 @@ def _tint(canvas: npt.NDArray[np.uint8], face: Face, scale: float) -> None:
     area[:] = np.round(area * (1 - alpha) + colour * alpha).astype(np.uint8)
 
 
-def _frame(canvas: npt.NDArray[np.uint8], face: Face, scale: float) -> None:
+def _frame(canvas: npt.NDArray[np.uint8], face: Face | Point, scale: float) -> None:
     x, y, width, height = (round(value * scale) for value in face["box"])
     thick = max(1, round(max(canvas.shape[:2]) / 400))
     colour = COLOURS[face["verdict"]]

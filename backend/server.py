@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import signal
 import socket
 import socketserver
@@ -23,6 +24,8 @@ from chalice.local import LocalGateway, LocalGatewayException
 
 from backend import app as web
 from chalicelib.errors import BadRequest, IncompleteBody, NotFound, TooLarge, UnmaskError
+from chalicelib.settings import Settings
+from chalicelib.uploads import FolderUploads, check_upload
 
 # A client that sends nothing for so long is let go, seconds.
 PATIENCE = 30
@@ -31,6 +34,9 @@ LINGER = 5
 LINGER_BYTES = 100_000_000
 # Bodies up to this size pass even where large ones must wait, bytes.
 SMALL = 1_000_000
+# Where a video is sent to.
+VIDEOS = "/v1/checks/video"
+ARRIVAL = re.compile("/v1/uploads/([0-9a-f]{32})/clip")
 # When a refused client may try again, seconds.
 RETRY_AFTER = 2
 
@@ -53,28 +59,27 @@ class Server(ThreadingHTTPServer):
     """Serves the app on one address, a thread a connection.
 
     Attributes:
-        max_bytes: largest body that is read, bytes.
+        settings: `max_video_bytes` bounds a video, `max_bytes` any other body.
         gateway: what turns a request into the event that Lambda would see.
     """
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, host: str, port: int, max_bytes: int, max_bytes_in_flight: int) -> None:
+    def __init__(self, host: str, port: int, settings: Settings) -> None:
         """Bind.
 
         Args:
             host: name or address of an interface.
             port: 0 takes a free one.
-            max_bytes: largest body that is read.
-            max_bytes_in_flight: sum of the large bodies that are held at once.
+            settings: how large a body may be, and all that are held at once.
 
         Raises:
             OSError: the address is taken, not ours, or unknown.
         """
         self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        self.max_bytes = max_bytes
-        self._room = max_bytes_in_flight
+        self.settings = settings
+        self._room = settings.max_bytes_in_flight
         self._room_lock = threading.Lock()
         self.gateway = LocalGateway(web.app, Config.create())
         super().__init__((host, port), Handler)
@@ -97,7 +102,7 @@ class Server(ThreadingHTTPServer):
         taken = length if length > SMALL else 0
         with self._room_lock:
             if taken > self._room:
-                raise Busy("Too many large pictures arrive at once; try again in a moment.")
+                raise Busy("Too many large files arrive at once; try again in a moment.")
             self._room -= taken
         try:
             yield
@@ -157,7 +162,22 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._send(response["statusCode"], response["headers"], _body(response))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+    def do_PUT(self) -> None:
+        """Take in a video that a place was made for, in S3's stead, and have it checked."""
+        uploads, arrived = web.uploads(), ARRIVAL.fullmatch(self.path)
+        if arrived is None or not isinstance(uploads, FolderUploads):
+            self.answer()
+            return
+        try:
+            uploads.receive(arrived[1], self.rfile, self._length())
+        except UnmaskError as error:
+            self._refuse(error)
+            return
+        check = threading.Thread(target=_check_arrival, args=(uploads, arrived[1]), daemon=True)
+        check.start()
+        self._send(HTTPStatus.NO_CONTENT, web.HEADERS | web.CORS.get_access_control_headers(), b"")
+
+    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
     def _ask(self, body: bytes) -> dict[str, Any]:
         """Hand a request to the app and return what Lambda would."""
@@ -195,9 +215,17 @@ class Handler(BaseHTTPRequestHandler):
         if texts or not (text.isascii() and text.isdigit()):
             raise BadRequest("The Content-Length is not a number.")
         # Python refuses to parse numbers of thousands of digits.
-        if len(text) > 15 or int(text) > self.server.max_bytes:
-            raise TooLarge(f"The body is larger than {self.server.max_bytes / 1e6:g} MB.")
+        limit = self._limit()
+        if len(text) > 15 or int(text) > limit:
+            raise TooLarge(f"The body is larger than {limit / 1e6:g} MB.")
         return int(text)
+
+    def _limit(self) -> int:
+        settings = self.server.settings
+        if self.command == "PUT" and ARRIVAL.fullmatch(self.path):
+            return settings.max_upload_bytes
+        is_video = _normalise(self.path).partition("?")[0] == VIDEOS
+        return settings.max_video_bytes if is_video else settings.max_bytes
 
     def _read(self, length: int) -> bytes:
         body = self.rfile.read(length)
@@ -239,6 +267,14 @@ class Handler(BaseHTTPRequestHandler):
                 left -= len(chunk)
         except OSError:
             pass
+
+
+def _check_arrival(uploads: FolderUploads, upload_id: str) -> None:
+    """Check an upload; what goes wrong on our side is logged as in a request."""
+    try:
+        check_upload(uploads, web.checker(), upload_id)
+    except Exception as error:
+        web.refuse(error, upload_id)
 
 
 def _normalise(target: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from chalicelib.aggregation import aggregate
 from chalicelib.verdicts import LEAST_FRAMES, Calibration, Calibrations
 
 # Share of real pictures that may be expected to be called likely fake.
@@ -71,7 +72,8 @@ def fit_calibrations(
     """Fit the calibration of each medium on held-out groups.
 
     Every sample counts as a picture, a frame too: a file does not tell what it was taken from. Those of a clip count
-    as frames, each clip weighing the same; and the mean logit of each clip with `LEAST_FRAMES` of them as a video.
+    as frames, each clip weighing the same; and each clip with `LEAST_FRAMES` of them, by its aggregated logit, as a
+    video.
 
     There are mostly few clips. So slope and bias of frames and videos start from those of pictures and are held to
     them by a Gaussian prior, and in the thresholds the pictures count as `PRIOR_CLIPS` clips of each class. A medium
@@ -143,13 +145,13 @@ def _take_frames(pictures: _Held, clip_of: np.ndarray) -> tuple[_Held, np.ndarra
 
 
 def _take_videos(pictures: _Held, clip_of: np.ndarray) -> tuple[_Held, np.ndarray]:
-    """Return the clips that can be judged as such, each with its mean logit, and their names."""
+    """Return the clips that can be judged as such, each with its aggregated logit, and their names."""
     frames, clips = _take_frames(pictures, clip_of)
     names, first, inverse, counts = np.unique(clips, return_index=True, return_inverse=True, return_counts=True)
-    means = np.bincount(inverse, frames.logits, len(names)) / np.maximum(counts, 1)
+    logits = np.array([aggregate(frames.logits[inverse == clip].tolist()) for clip in range(len(names))])
     kept = counts >= LEAST_FRAMES
     at = first[kept]
-    return _Held(frames.labels[at], means[kept], frames.sources[at], frames.groups[at]), names[kept]
+    return _Held(frames.labels[at], logits[kept], frames.sources[at], frames.groups[at]), names[kept]
 
 
 def _fit_platt(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float]:

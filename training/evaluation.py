@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chalicelib.aggregation import RULES, SERVED
 from chalicelib.checks import Scores
 from chalicelib.detector import Detector
 from chalicelib.errors import ModelUnavailable
@@ -138,8 +139,8 @@ def summarise(rows: Sequence[dict[str, Any]], calibration: Calibrations | None =
         `overall`; `sources`: each source alone (figures that compare classes are NaN in a source of one
         class); `against_real`: each source of fakes, and each method where a source has several, against all
         real pictures, and against its own real ones where it has any; `levels`: `clip` and `group`, each with
-        `overall` and `against_real` of units whose pictures' logits are averaged, left out where there is no such
-        unit of several pictures. Bootstrap intervals by group.
+        `overall` and `against_real` of units whose pictures become one score, left out where there is no such
+        unit of several pictures; `aggregation`: see `compare_rules`. Bootstrap intervals by group.
     """
     sources = sorted({row["source"] for row in rows})
     levels = {}
@@ -152,7 +153,42 @@ def summarise(rows: Sequence[dict[str, Any]], calibration: Calibrations | None =
         "sources": {s: measure_rows([row for row in rows if row["source"] == s]) for s in sources},
         "against_real": compare_families(rows),
         "levels": levels,
+        "aggregation": compare_rules(rows),
     }
+
+
+def compare_rules(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of clips by each rule that makes one score of their frames; see `chalicelib.aggregation`.
+
+    The served rule is the one that is best here, on groups that neither the network nor its calibration learnt from.
+
+    Args:
+        rows: as `score` returns them; pictures that belong to no clip of several take no part.
+
+    Returns:
+        Figures by the name of the rule, and `frames`: those of the same frames one by one. Empty where there is no
+        clip.
+    """
+    framed = [row for row in rows if row.get("clip")]
+    if not framed:
+        return {}
+    by_rule = {rule: measure_rows(gather(framed, "clip", rule=rule)) for rule in RULES}
+    return {**by_rule, "frames": measure_rows(framed)}
+
+
+def format_rules(rules: dict[str, Any]) -> str:
+    """Lay out for a terminal how rules of aggregation compare."""
+    names = ("pictures", "auc", "auc_interval", "eer", "tpr_at_5_fpr")
+    lines = [f"{'rule' + (' (served: ' + SERVED + ')'):<24}" + "".join(f"{name:>16}" for name in names)]
+    for rule, figures in rules.items():
+        cells = [
+            "–".join(f"{bound:.3f}" for bound in value)
+            if isinstance(value := figures.get(name), tuple)
+            else _cell(value)
+            for name in names
+        ]
+        lines.append(f"{rule:<24}" + "".join(f"{cell:>16}" for cell in cells))
+    return "\n".join(lines)
 
 
 def compare_families(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -215,3 +251,23 @@ def to_json(value: Any) -> Any:
     if isinstance(value, float):
         return None if np.isnan(value) else round(value, 5)
     return value
+
+
+def format_table(metrics: dict[str, Any]) -> str:
+    """Lay the main figures out for a terminal, a row for the whole and for each family of fakes."""
+    names = ("pictures", "auc", "eer", "tpr_at_1_fpr", "tpr_at_5_fpr", "accuracy", "f1", "ece", "uncertain")
+    rows = {"overall": metrics["overall"], **metrics["against_real"]}
+    width = max(map(len, rows))
+    lines = [" " * width + "".join(f"{name:>14}" for name in names)]
+    for title, figures in rows.items():
+        cells = "".join(f"{_cell(figures.get(name)):>14}" for name in names)
+        lines.append(f"{title:<{width}}{cells}")
+    return "\n".join(lines)
+
+
+def _cell(value: float | int | tuple[float, float] | None) -> str:
+    if isinstance(value, tuple):
+        return "–".join(f"{bound:.3f}" for bound in value)
+    if value is None or np.isnan(value):
+        return "–"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"

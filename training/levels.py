@@ -7,11 +7,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from chalicelib.aggregation import SERVED, aggregate
 from chalicelib.verdicts import LEAST_FRAMES, Calibrations
 from training.manifest import Sample
 
@@ -64,8 +64,10 @@ def log_odds(row: Mapping[str, Any]) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibrations | None = None) -> list[dict[str, Any]]:
-    """Judge clips or groups by the mean of their pictures' logits.
+def gather(
+    rows: Sequence[dict[str, Any]], level: str, calibration: Calibrations | None = None, rule: str = SERVED
+) -> list[dict[str, Any]]:
+    """Judge clips or groups by their pictures' log-odds.
 
     A unit never holds two labels, sources or methods: the original clips of an identity pair and each manipulation of
     it are a unit each.
@@ -74,8 +76,8 @@ def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibrations
         rows: of pictures, as `score` returns them.
         level: "clip" or "group"; pictures that belong to none take no part.
         calibration: of the model that scored them. A unit of `LEAST_FRAMES` pictures or more is read as a video, a
-            smaller one as a picture. Without it the mean of the pictures' own log-odds counts, and there is no
-            verdict.
+            smaller one as a picture. Without it the pictures' own log-odds count, and there is no verdict.
+        rule: how several become one; see `chalicelib.aggregation`.
 
     Returns:
         A row a unit, of the same shape as a picture's; `pictures` counts those that were scored.
@@ -84,16 +86,16 @@ def gather(rows: Sequence[dict[str, Any]], level: str, calibration: Calibrations
     for row in rows:
         if row.get(level):
             units[row["source"], row["label"], row["method"], row[level]].append(row)
-    return [_judge(name, members, calibration) for (*_, name), members in sorted(units.items())]
+    return [_judge(name, members, calibration, rule) for (*_, name), members in sorted(units.items())]
 
 
-def _judge(name: str, members: Sequence[dict[str, Any]], calibration: Calibrations | None) -> dict[str, Any]:
+def _judge(name: str, members: Sequence[dict[str, Any]], calibration: Calibrations | None, rule: str) -> dict[str, Any]:
     scored = [row for row in members if row["fake_probability"] is not None]
     same = {key: members[0][key] for key in ("label", "source", "method", "group")}
     unit: dict[str, Any] = {"path": name, **same, "pictures": len(scored), "fake_probability": None, "verdict": ""}
     if not scored:
         return unit
-    odds = fmean(map(log_odds, scored))
+    odds = aggregate([log_odds(row) for row in scored], rule)
     reading = None
     if calibration is not None:
         reading = calibration.video if len(scored) >= LEAST_FRAMES else calibration.picture

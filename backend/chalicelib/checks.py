@@ -10,25 +10,28 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from chalicelib.clip_header import HEAD, sniff_clip
 from chalicelib.detector import Detector
 from chalicelib.errors import NotFound, TooLarge, UnmaskError, UnsupportedMedia
 from chalicelib.faces import Face, FaceFinder, crop_face, crop_square
 from chalicelib.fetching import fetch
 from chalicelib.frames import Frame, hash_frames
-from chalicelib.images import Image, decode
+from chalicelib.images import decode
 from chalicelib.memory import release_promptly
 from chalicelib.quality import find_flaws
+from chalicelib.scenes import Look, describe, is_cut
 from chalicelib.schema import Check, Media, Model, ModelCard, Point, Reason, Signal, Thresholds, Timing, Track
 from chalicelib.schema import Face as FaceRecord
 from chalicelib.settings import Settings
 from chalicelib.signals import find_signals
 from chalicelib.store import SqliteStore, Store
-from chalicelib.tracks import Box, Sighting, follow_faces, pick_faces
+from chalicelib.tracks import Sighting, follow_faces, pick_faces
 from chalicelib.verdicts import (
     Calibration,
     Calibrations,
@@ -40,6 +43,14 @@ from chalicelib.verdicts import (
     judge_picture,
     judge_track,
 )
+from chalicelib.videos import Clip, open_clip, spool
+
+# Called with the frames that were looked at, and those that there are at most.
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 class Finds(Protocol):
@@ -78,6 +89,8 @@ class Checker:
         # One picture or frame is decoded, searched and cut at a time, which takes up to 400 MB; the others wait here
         # instead of filling the memory. They lose nothing by it: the networks take turns anyway.
         self._room = threading.Lock()
+        # A process that decodes a clip takes up to 400 MB more.
+        self._screen = threading.Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, remember: bool = True) -> Checker:
@@ -131,9 +144,9 @@ class Checker:
         return self._recall(hashlib.sha256(data).hexdigest(), lambda sha256: self._judge_image(data, sha256))
 
     def check_url(self, url: str, own_hosts: Collection[str] = ()) -> Check:
-        """Fetch a picture and check it.
+        """Fetch a picture or clip and check it.
 
-        It is known by its bytes like any other, so an address whose picture has changed is answered anew. The address
+        It is known by its bytes like any other, so an address whose file has changed is answered anew. The address
         is neither kept nor logged.
 
         Args:
@@ -146,12 +159,15 @@ class Checker:
         return self.check_fetched(fetch(url, self.settings, own_hosts))
 
     def check_fetched(self, data: bytes) -> Check:
-        """Check what `fetch` has brought: as `check_image` does, but a page or a clip is told as such."""
+        """Check what `fetch` has brought, as `check_image` or `check_video` does; a page is told as such."""
+        if is_clip(data[:HEAD]):
+            with spool(data) as path:
+                return self.check_video(path)
         try:
             return self.check_image(data)
         except UnsupportedMedia as error:
             raise UnsupportedMedia(
-                "That address holds no picture that can be checked; only pictures can be fetched, not pages or videos."
+                "That address holds nothing that can be checked; only pictures and videos can, not pages."
             ) from error
 
     def check_frames(self, frames: Sequence[Frame]) -> Check:
@@ -164,7 +180,23 @@ class Checker:
             TooLarge, UnsupportedMedia, UnreadableImage: a frame is refused, and named; or they are too many pixels.
             ModelUnavailable, StoreUnavailable: we failed. A failure is never a verdict.
         """
-        return self._recall(hash_frames(frames), lambda sha256: self._judge_clip(frames, sha256))
+        return self._recall(hash_frames(frames), lambda sha256: self._judge_frames(frames, sha256))
+
+    def check_video(self, path: Path, progress: Progress = no_progress, limits: Settings | None = None) -> Check:
+        """Check a clip by frames from all of it, or answer from the store as `check_image` does.
+
+        Args:
+            path: the file, from anybody.
+            progress: told after each frame; not called where the answer is known.
+            limits: of the clip, where they are others than those of the checker.
+
+        Raises:
+            TooLarge, UnsupportedMedia, UnreadableVideo: the clip is refused.
+            ModelUnavailable, StoreUnavailable: we failed. A failure is never a verdict.
+            OSError: the file cannot be read.
+        """
+        limits = limits or self.settings
+        return self._recall(_hash_clip(path), lambda sha256: self._judge_video(path, sha256, progress, limits))
 
     def get(self, check_id: str) -> Check:
         """Return a stored check.
@@ -242,62 +274,90 @@ class Checker:
         }
         return media, find_signals(image.blocks), cuts, len(found) - len(faces)
 
-    def _judge_clip(self, frames: Sequence[Frame], sha256: str) -> Check:
+    def _judge_frames(self, frames: Sequence[Frame], sha256: str) -> Check:
         watch = _Stopwatch()
-        clip = self._search(frames, watch)
+        clip = _Clip()
+        for number, frame in enumerate(frames, start=1):
+            with self._room:
+                with watch.time("decode"):
+                    pixels = _decode_frame(number, frame.data, self.settings)
+                clip.area += pixels.shape[0] * pixels.shape[1]
+                if clip.area > self.settings.max_clip_pixels:
+                    raise TooLarge(
+                        f"The frames have more than {self.settings.max_clip_pixels / 1e6:g} million pixels together, "
+                        "the most that can be read."
+                    )
+                self._search_frame(frame.time, pixels, clip, watch)
+        return self._judge_clip(clip, sha256, "frames", len(frames), watch)
+
+    def _judge_video(self, path: Path, sha256: str, progress: Progress, limits: Settings) -> Check:
+        watch = _Stopwatch()
+        with self._screen, open_clip(path, limits) as film:
+            clip = self._watch(film, watch, progress)
+        clip.cut_short = film.cut_short
+        return self._judge_clip(clip, sha256, film.format, film.count, watch)
+
+    def _watch(self, film: Clip, watch: _Stopwatch, progress: Progress) -> _Clip:
+        """Cut out the faces to judge, frame after frame; while one is searched, the next is decoded."""
+        clip = _Clip()
+        frames = iter(film)
+        while True:
+            # Not in the room: a clip that is slow to decode must not keep pictures waiting.
+            with watch.time("decode"):
+                frame = next(frames, None)
+            if frame is None:
+                return clip
+            with self._room:
+                self._search_frame(frame.time, frame.pixels, clip, watch)
+            progress(len(clip.times), max(len(clip.times), min(film.count, self.settings.max_frames)))
+
+    def _search_frame(self, time: float, pixels: npt.NDArray[np.uint8], clip: _Clip, watch: _Stopwatch) -> None:
+        """Cut out the faces of the next frame."""
+        height, width = pixels.shape[:2]
+        if not clip.times:
+            clip.size = width, height
+        with watch.time("faces"):
+            found = self._finder.find(pixels)
+        faces = [found[i] for i in pick_faces([face.box for face in found])][: self.settings.max_faces]
+        clip.left_out += sum(map(self._fits, found)) > sum(map(self._fits, faces))
+        with watch.time("detector"):
+            clip.cuts += [self._cut(face, pixels) for face in faces]
+        clip.sightings += [_sight(len(clip.times), face, width, height) for face in faces]
+        look = describe(pixels)
+        if clip.look is not None and is_cut(clip.look, look):
+            clip.scenes.append(len(clip.times))
+        clip.look = look
+        clip.times.append(time)
+
+    def _judge_clip(self, clip: _Clip, sha256: str, format: str, count: int, watch: _Stopwatch) -> Check:
         with watch.time("detector"):
             scores = self._score(clip.cuts, "frame")
-        followed = [self._judge_track(track, clip, scores, frames) for track in follow_faces(clip.sightings)]
+        followed = [self._judge_track(track, clip, scores) for track in follow_faces(clip.sightings, clip.scenes)]
         followed.sort(key=lambda track: track.record["box"][2] * track.record["box"][3], reverse=True)
         check = self._answer(
-            judge_clip([track.judgement for track in followed], clip.cut_short),
+            judge_clip(
+                [track.judgement for track in followed],
+                frames_left_out=clip.left_out,
+                cut_short=clip.cut_short,
+                still=format != "frames" and len(clip.times) == 1,
+            ),
             [track.record for track in followed],
             {
                 "kind": "video",
                 "sha256": sha256,
                 "width": clip.size[0],
                 "height": clip.size[1],
-                "format": "frames",
-                "frames": len(frames),
+                "format": format,
+                "frames": count,
             },
             watch,
         )
         usable = {sighting.frame for sighting, cut in zip(clip.sightings, clip.cuts, strict=True) if not cut.flaws}
         check["tracks"] = [track.track for track in followed]
-        check["coverage"] = {"frames": len(frames), "usable": len(usable)}
+        check["coverage"] = {"frames": len(clip.times), "usable": len(usable)}
         return check
 
-    def _search(self, frames: Sequence[Frame], watch: _Stopwatch) -> _Clip:
-        """Decode frame after frame and cut out the faces to judge."""
-        clip = _Clip()
-        for index, frame in enumerate(frames):
-            with self._room:
-                self._search_frame(index, frame, clip, watch)
-        return clip
-
-    def _search_frame(self, index: int, frame: Frame, clip: _Clip, watch: _Stopwatch) -> None:
-        with watch.time("decode"):
-            image = _decode_frame(index + 1, frame.data, self.settings)
-        height, width = image.pixels.shape[:2]
-        if index == 0:
-            clip.size = width, height
-        clip.pixels += width * height
-        if clip.pixels > self.settings.max_clip_pixels:
-            raise TooLarge(
-                f"The frames have more than {self.settings.max_clip_pixels / 1e6:g} million pixels together, "
-                "the most that can be read."
-            )
-        with watch.time("faces"):
-            found = self._finder.find(image.pixels)
-        faces = [found[i] for i in pick_faces([face.box for face in found])][: self.settings.max_faces]
-        clip.cut_short += sum(map(self._fits, found)) > sum(map(self._fits, faces))
-        with watch.time("detector"):
-            clip.cuts += [self._cut(face, image.pixels) for face in faces]
-        clip.sightings += [Sighting(index, _relative(face.box, width, height)) for face in faces]
-
-    def _judge_track(
-        self, track: Sequence[int], clip: _Clip, scores: Sequence[_Score], frames: Sequence[Frame]
-    ) -> _Followed:
+    def _judge_track(self, track: Sequence[int], clip: _Clip, scores: Sequence[_Score]) -> _Followed:
         places = [(clip.sightings[i].frame, scores[i]) for i in track]
         flaws = [clip.cuts[i].flaws for i in track]
         judgement = judge_track([score.logit for _, score in places], flaws, self._detector.calibration)
@@ -318,7 +378,7 @@ class Checker:
                 "reasons": list(judgement.reasons),
                 "worst": worst,
                 "best": best,
-                "points": [_point(frame, frames[frame].time, score.record) for frame, score in places],
+                "points": [_point(frame, clip.times[frame], score.record) for frame, score in places],
             },
         )
 
@@ -401,17 +461,25 @@ class _Clip:
 
     Attributes:
         size: width and height of the first frame.
-        pixels: of all frames so far.
+        times: of the frames so far, seconds.
+        area: px of the frames so far, where that is bounded.
         cuts: the faces to judge, by frame.
         sightings: of the same faces, in the same order.
-        cut_short: frames in which a face that is large enough to be judged was left out.
+        look: of the last frame.
+        scenes: indices of the frames that begin another scene.
+        left_out: frames in which a face that is large enough to be judged was left out.
+        cut_short: whether frames are missing at the end.
     """
 
     size: tuple[int, int] = (0, 0)
-    pixels: int = 0
+    times: list[float] = field(default_factory=list)
+    area: int = 0
     cuts: list[_Cut] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
-    cut_short: int = 0
+    look: Look | None = None
+    scenes: list[int] = field(default_factory=list)
+    left_out: int = 0
+    cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,9 +507,30 @@ class _Stopwatch:
         return cast(Timing, {step: round(seconds * 1000, 1) for step, seconds in self._seconds.items()})
 
 
-def _decode_frame(number: int, data: bytes, settings: Settings) -> Image:
+def is_clip(head: bytes) -> bool:
+    """Say whether a file begins like a clip. A GIF does not: it is checked as a picture unless it is sent as a clip.
+
+    Args:
+        head: its first `HEAD` bytes.
+    """
+    return sniff_clip(head) not in (None, "gif")
+
+
+def _hash_clip(path: Path) -> str:
+    """Return what a clip is known by: the SHA-256 of its bytes.
+
+    A GIF may be checked as a picture too, which is another check: of it, that of those 32 bytes and the word "clip".
+    """
+    with path.open("rb") as file:
+        is_gif = sniff_clip(file.read(HEAD)) == "gif"
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256")
+    return hashlib.sha256(digest.digest() + b"clip").hexdigest() if is_gif else digest.hexdigest()
+
+
+def _decode_frame(number: int, data: bytes, settings: Settings) -> npt.NDArray[np.uint8]:
     try:
-        return decode(data, settings)
+        return decode(data, settings).pixels
     except UnmaskError as error:
         raise type(error)(f"Frame {number}: {error.message}", code=error.code) from error
 
@@ -450,8 +539,11 @@ def _thresholds(calibration: Calibration) -> Thresholds:
     return {"real_below": calibration.real_below, "fake_above": calibration.fake_above}
 
 
-def _relative(box: Box, width: int, height: int) -> Box:
-    return box[0] / width, box[1] / height, box[2] / width, box[3] / height
+def _sight(frame: int, face: Face, width: int, height: int) -> Sighting:
+    """Put a face into units of its frame's width and height."""
+    x, y, across, down = face.box
+    landmarks = tuple((float(left) / width, float(top) / height) for left, top in face.landmarks)
+    return Sighting(frame, (x / width, y / height, across / width, down / height), landmarks)
 
 
 def _record(cut: _Cut, judgement: Judgement, grid: npt.NDArray[np.float32]) -> FaceRecord:

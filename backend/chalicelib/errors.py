@@ -78,6 +78,13 @@ class UnreadableImage(UnmaskError):
     code = "unreadable_image"
 
 
+class UnreadableVideo(UnmaskError):
+    """The bytes claim to be a clip, but no honest frames come out of them."""
+
+    status = 422
+    code = "unreadable_video"
+
+
 class IncompleteBody(UnmaskError):
     """The file ended before it was whole."""
 

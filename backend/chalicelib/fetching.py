@@ -33,6 +33,7 @@ from urllib3.util.url import parse_url
 
 from chalicelib import __version__
 from chalicelib.addresses import is_public
+from chalicelib.clip_header import HEAD, sniff_clip
 from chalicelib.errors import (
     BadRequest,
     FetchFailed,
@@ -50,7 +51,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # convert the picture to that; we want it as it was published.
 HEADERS = {
     "User-Agent": f"Unmask/{__version__}",
-    "Accept": "image/*",
+    "Accept": "image/*, video/*",
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
@@ -77,29 +78,30 @@ def fetch(url: str, settings: Settings, own_hosts: Collection[str] = ()) -> byte
 
     Args:
         url: from anybody.
-        settings: `max_bytes` and the settings that begin with `fetch_` apply.
+        settings: `max_bytes`, `max_video_bytes` and the settings that begin with `fetch_` apply.
         own_hosts: further names of this service, as in a `Host` header, that are not fetched from.
 
     Returns:
-        The file, at most `max_bytes`. Its format is for the decoder to find out.
+        The file, at most `max_bytes`, or `max_video_bytes` where it begins like a video. Its format is for the decoder
+        to find out.
 
     Raises:
         FetchingOff: nothing is fetched here.
         UrlNotAllowed: the address, or one that it redirects to, is not fetched; always in the same words.
         FetchFailed, FetchTimeout: there was no answer, none with status 200, or none in time.
-        TooLarge: more bytes than `max_bytes`.
+        TooLarge: more bytes than that.
         IncompleteBody: fewer bytes than were announced.
     """
     if not settings.fetch_urls:
-        raise FetchingOff("This service fetches nothing; save the picture and check its file instead.")
+        raise FetchingOff("This service fetches nothing; save the file and check that instead.")
     deadline = Deadline(time.monotonic() + settings.fetch_seconds)
     own = {_read_host(name) for name in (*settings.own_hosts, *own_hosts)}
     target = read_url(url)
     for _ in range(settings.fetch_redirects + 1):
         with _open(target, own, deadline) as connection:
-            response = _ask(target, _Wire(connection, deadline, settings.max_bytes))
+            response = _ask(target, _Wire(connection, deadline, _most(settings)))
             if response.status not in REDIRECTS:
-                return _read_body(response, settings.max_bytes)
+                return _read_body(response, settings)
             target = _follow(target, response)
     raise FetchFailed("That address redirects too often.")
 
@@ -343,25 +345,35 @@ def _follow(target: Target, response: HTTPResponse) -> Target:
     return following
 
 
-def _read_body(response: HTTPResponse, limit: int) -> bytes:
+def _read_body(response: HTTPResponse, settings: Settings) -> bytes:
     """Read the file, unpacked where it comes packed although we asked for it plain."""
     if response.status != 200:
         raise FetchFailed(f"The server at that address answers with status {response.status} instead of a picture.")
+    # Until the first bytes tell a picture from a video.
+    limit = _most(settings)
     if (response.length_remaining or 0) > limit:
         raise _too_large(limit)
     body = bytearray()
     try:
         for part in response.stream(CHUNK, decode_content=True):
             body += part
-            if len(body) > limit:
+            if len(body) >= HEAD:
+                limit = (
+                    settings.max_bytes if sniff_clip(bytes(body[:HEAD])) in (None, "gif") else settings.max_video_bytes
+                )
+            if max(len(body), len(body) + (response.length_remaining or 0)) > limit:
                 raise _too_large(limit)
     except (OSError, HTTPException, HTTPError, ValueError) as error:
-        raise IncompleteBody("The picture at that address did not arrive whole.") from error
+        raise IncompleteBody("The file at that address did not arrive whole.") from error
     return bytes(body)
 
 
+def _most(settings: Settings) -> int:
+    return max(settings.max_bytes, settings.max_video_bytes)
+
+
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The picture at that address is larger than {limit / 1e6:g} MB.")
+    return TooLarge(f"The file at that address is larger than {limit / 1e6:g} MB.")
 
 
 def _read_host(name: str) -> str:

@@ -24,6 +24,8 @@ Reason = Literal[
     "face_too_blurred",
     "face_too_dark",
     "too_few_frames",
+    "only_a_thumbnail",
+    "clip_cut_short",
     "between_thresholds",
     "more_faces_than_checked",
 ]
@@ -107,7 +109,7 @@ class Point(TypedDict):
     """A track's face in one frame."""
 
     frame: Annotated[int, Note("Index of the frame, from 0.", minimum=0)]
-    time: Annotated[float, Note("Of that frame, as sent, seconds.", minimum=0)]
+    time: Annotated[float, Note("Of that frame, seconds: as sent, or from the first of the file.", minimum=0)]
     box: Box
     fake_probability: Probability
     verdict: FaceVerdict
@@ -136,7 +138,7 @@ class Track(TypedDict):
 class Coverage(TypedDict):
     """How much of a clip a verdict rests on."""
 
-    frames: Annotated[int, Note("Frames sent.", minimum=1)]
+    frames: Annotated[int, Note("Frames sent, or taken from the file.", minimum=1)]
     usable: Annotated[int, Note("Frames that show a face large, sharp and bright enough to be judged.", minimum=0)]
 
 
@@ -148,7 +150,8 @@ class Media(TypedDict):
         str,
         Note(
             "Of the bytes as sent. Of frames: of, for each in order, the 32 bytes of its own SHA-256 and its time as a "
-            "big-endian double of 8 bytes.",
+            "big-endian double of 8 bytes. Of a GIF that was sent as a video: of the 32 bytes of its own SHA-256 and "
+            "the word `clip`.",
             pattern="^[0-9a-f]{64}$",
         ),
     ]
@@ -158,7 +161,11 @@ class Media(TypedDict):
         str, Note("Lower case, from the bytes themselves, such as `jpeg`; `frames` where frames were sent.")
     ]
     frames: Annotated[
-        int, Note("Frames that the file holds, of which an animation's first is judged; or that were sent.", minimum=1)
+        int,
+        Note(
+            "Frames that the file holds, by its header; of an animated picture the first is judged. Or that were sent.",
+            minimum=1,
+        ),
     ]
 
 
@@ -240,8 +247,50 @@ class Clip(TypedDict):
     frames: Annotated[list[Frame], Note("1 to 32, where the service is not set otherwise; in order of time.")]
 
 
+class ErrorDetail(TypedDict):
+    """What went wrong."""
+
+    code: Annotated[str, Note("Stable name, for programs.", pattern="^[a-z][a-z_]*$")]
+    message: Annotated[str, Note("One sentence, for people.")]
+
+
+class Size(TypedDict):
+    """How large a video is that is to be uploaded."""
+
+    bytes: Annotated[int, Note("Of the file, exactly.", minimum=1)]
+
+
+class Destination(TypedDict):
+    """Where a video is to be sent to, and how."""
+
+    method: Literal["PUT"]
+    url: Annotated[str, Note("Absolute, or relative to this service. The body is the file itself.")]
+    headers: Annotated[dict[str, str], Note("To be sent along.")]
+
+
+class Ticket(TypedDict):
+    """A place for a video."""
+
+    id: Annotated[str, Note("Random; under it the check is asked after.", pattern="^[0-9a-f]{32}$")]
+    upload: Destination
+    seconds: Annotated[int, Note("How long the place is kept.", minimum=1)]
+
+
+class Upload(TypedDict):
+    """An uploaded video and how far its check is."""
+
+    id: Annotated[str, Note(pattern="^[0-9a-f]{32}$")]
+    state: Annotated[
+        Literal["waiting", "checking", "done", "failed"], Note("`waiting`: it has not arrived, or not been taken up.")
+    ]
+    progress: Annotated[float, Note("Part of the frames that were looked at.", minimum=0, maximum=1)]
+    check: NotRequired[Annotated[Check, Note("Once it is `done`.")]]
+    error: NotRequired[Annotated[ErrorDetail, Note("Where it has `failed`.")]]
+    status: NotRequired[Annotated[int, Note("HTTP status that this failure has in one request.")]]
+
+
 class Link(TypedDict):
-    """Where a picture lies."""
+    """Where a picture or video lies."""
 
     url: Annotated[str, Note("http or https, on port 80 or 443, without user name and password.", format="uri")]
 
@@ -275,13 +324,8 @@ class Health(TypedDict):
     api: Annotated[int, Note("Level of this API; grows when something a client must know of is added or removed.")]
     model: Model
     flags: Annotated[bool, Note("Whether verdicts can be flagged for a re-check here.")]
-
-
-class ErrorDetail(TypedDict):
-    """What went wrong."""
-
-    code: Annotated[str, Note("Stable name, for programs.", pattern="^[a-z][a-z_]*$")]
-    message: Annotated[str, Note("One sentence, for people.")]
+    video_bytes: Annotated[int, Note("Largest video in one request.", minimum=1)]
+    upload_bytes: Annotated[int, Note("Largest video by way of an upload; 0 where there are none.", minimum=0)]
 
 
 class Error(TypedDict):

@@ -60,9 +60,25 @@ class Settings:
     max_aspect: float = _setting(20.0, "longer side ÷ shorter side")
     # Its header alone can promise more than we will walk through.
     max_animation_pixels: int = _setting(400_000_000, "frames × area of an animation, px")
-    max_frames: int = _setting(32, "frames of one clip")
+    max_frames: int = _setting(32, "frames of one clip that are looked at")
     # 32 frames of 1080p are 66 million.
-    max_clip_pixels: int = _setting(100_000_000, "area of all frames of a clip together, px")
+    max_clip_pixels: int = _setting(100_000_000, "area of all frames of a clip together, px, where frames are sent")
+    # What one request may carry on one machine; a bigger file goes by way of an upload.
+    max_video_bytes: int = _setting(50_000_000, "largest video file in one request, bytes")
+    # It lies on the disk, in Lambda in the 512 MB of /tmp.
+    max_upload_bytes: int = _setting(500_000_000, "largest video file that is uploaded, bytes")
+    # Its lifecycle, CORS and notification: see `chalicelib.buckets`.
+    upload_bucket: str = _setting(
+        "", "S3 bucket that takes uploads; without one, `unmask serve` takes them itself and Lambda takes none"
+    )
+    # Over 32 frames of a longer one no face can be followed.
+    max_video_seconds: float = _setting(600.0, "longest video, s")
+    # Those of 4K, 4096 × 2160, fit.
+    max_video_pixels: int = _setting(9_000_000, "largest frame of a video, px")
+    # An API gateway gives up after 29 s.
+    video_patience: float = _setting(
+        20.0, "time for one video, from its opening to its last frame, s; what was read by then is judged"
+    )
 
     fetch_urls: bool = _setting(True, "whether pictures are fetched from addresses at all")
     fetch_seconds: float = _setting(
@@ -83,16 +99,21 @@ class Settings:
         for name in (f.name for f in fields(self) if f.type == "int"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{_variable(name)} must be at least 1. Received: {getattr(self, name)}")
-        if self.max_bytes_in_flight < self.max_bytes:
-            raise SettingsError(
-                f"UNMASK_MAX_BYTES_IN_FLIGHT must be at least UNMASK_MAX_BYTES. Received: {self.max_bytes_in_flight}"
-            )
+        for name in ("max_bytes", "max_video_bytes"):
+            if self.max_bytes_in_flight < getattr(self, name):
+                raise SettingsError(
+                    f"UNMASK_MAX_BYTES_IN_FLIGHT must be at least {_variable(name)}. "
+                    f"Received: {self.max_bytes_in_flight}"
+                )
         if not 1 <= self.max_aspect < math.inf:
             raise SettingsError(f"UNMASK_MAX_ASPECT must be at least 1 and finite. Received: {self.max_aspect}")
         if not 0 < self.fetch_seconds <= LONGEST_FETCH:
             raise SettingsError(
                 f"UNMASK_FETCH_SECONDS must be above 0, at most {LONGEST_FETCH}. Received: {self.fetch_seconds}"
             )
+        for name in ("max_video_seconds", "video_patience"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingsError(f"{_variable(name)} must be above 0 and finite. Received: {getattr(self, name)}")
         for host in self.own_hosts:
             if not HOST.fullmatch(host):
                 raise SettingsError(f"UNMASK_OWN_HOSTS must hold hosts without scheme and port. Received: {host!r}")
@@ -171,6 +192,7 @@ KINDS: dict[str, tuple[Callable[[str], object], str]] = {
     "bool": (_parse_switch, "on or off"),
     "int": (int, "a whole number"),
     "float": (float, "a number"),
+    "str": (str, "a text"),
     "Path": (Path, "a path"),
     "tuple[str, ...]": (_parse_list, "a list with commas"),
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from chalicelib.aggregation import aggregate
 from chalicelib.errors import ModelUnavailable
 from chalicelib.schema import FaceVerdict, PictureVerdict, Reason
 
@@ -75,7 +75,7 @@ class Calibrations:
     Attributes:
         picture: a face in a still picture.
         frame: a face in one frame of a moving picture, judged alone.
-        video: the mean logit of a face over `LEAST_FRAMES` frames or more.
+        video: a face over `LEAST_FRAMES` frames or more, by their aggregated logit.
     """
 
     picture: Calibration
@@ -150,9 +150,9 @@ def judge_face(logit: float, flaws: Sequence[Reason], calibration: Calibration) 
 def judge_track(logits: Sequence[float], flaws: Sequence[Sequence[Reason]], calibrations: Calibrations) -> Judgement:
     """Judge one face by the frames of a clip that show it.
 
-    Its score is the mean of the logits of the usable frames, those without a flaw. With fewer than `LEAST_FRAMES` of
-    them it is `uncertain` whatever its score, which is still shown, as that of single frames; where none is usable,
-    the score of all.
+    Its score is made by `aggregation.aggregate` of those of the usable frames, those without a flaw. With fewer than
+    `LEAST_FRAMES` of them it is `uncertain` whatever its score, which is still shown, as that of single frames; where
+    none is usable, the score of all.
 
     Args:
         logits: the detector's answers, one a frame, at least one.
@@ -162,7 +162,8 @@ def judge_track(logits: Sequence[float], flaws: Sequence[Sequence[Reason]], cali
     usable = [logit for logit, found in zip(logits, flaws, strict=True) if not found]
     enough = len(usable) >= LEAST_FRAMES
     calibration = calibrations.video if enough else calibrations.frame
-    probability = round(calibration.probability(fmean(usable or logits)), 4)
+    odds = aggregate([calibrations.frame.log_odds(logit) for logit in usable or logits])
+    probability = round(calibration.probability(calibrations.frame.logit(odds)), 4)
     if enough:
         return _band(probability, calibration)
     met = dict.fromkeys(flaw for found in flaws for flaw in found)
@@ -197,12 +198,26 @@ def judge_picture(faces: Sequence[Judgement], faces_left_out: int = 0) -> Pictur
     return PictureJudgement(worst.probability, worst.verdict, (*reasons, *extra))
 
 
-def judge_clip(tracks: Sequence[Judgement], frames_cut_short: int = 0) -> PictureJudgement:
+def judge_clip(
+    tracks: Sequence[Judgement], *, frames_left_out: int = 0, cut_short: bool = False, still: bool = False
+) -> PictureJudgement:
     """Judge a clip by its worst track, as a picture by its worst face.
+
+    A face that passes by in too few frames to be judged does not hold back the verdict on one that stays, unless these
+    frames look fake: then the clip is `uncertain` at least.
 
     Args:
         tracks: judgements of the faces that were followed.
-        frames_cut_short: frames in which a face that is large enough was left out. Fewer than a track needs to be
+        frames_left_out: frames in which a face that is large enough was left out. Fewer than a track needs to be
             judged are not told: one of them is most often no face at all.
+        cut_short: whether frames are missing at the end.
+        still: whether the clip has one frame only.
     """
-    return judge_picture(tracks, faces_left_out=frames_cut_short if frames_cut_short >= LEAST_FRAMES else 0)
+    lasting = [track for track in tracks if "too_few_frames" not in track.reasons]
+    suspect = [track for track in tracks if track not in lasting and track.probability >= 0.5]
+    judged = judge_picture(
+        [*lasting, *suspect] if lasting else tracks,
+        faces_left_out=frames_left_out if frames_left_out >= LEAST_FRAMES else 0,
+    )
+    extra: dict[Reason, bool] = {"only_a_thumbnail": still, "clip_cut_short": cut_short}
+    return replace(judged, reasons=(*judged.reasons, *(reason for reason, holds in extra.items() if holds)))

@@ -53,6 +53,7 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
  * @property {boolean} flags whether the service takes flags
  * @property {boolean} video whether "Check this video" is offered
  * @property {boolean} still whether it is a frame of a video that is not playing
+ * @property {boolean} [poster] whether it is the picture that stands for a video
  * @property {boolean} [showBand] false leaves the scale with its bands out
  */
 
@@ -447,11 +448,12 @@ class Result {
 
   /** @returns {Node[]} */
   drawNotes() {
-    const { source, still, better, video } = this.outcome;
+    const { source, still, poster, better, video } = this.outcome;
     const { onBetter, onVideo } = this.handlers;
     const words = this.strings.card.verdict;
     const notes = [make("p", { class: "soft" }, [fill(words.source, { source })])];
     if (still) notes.push(make("p", { class: "soft" }, [words.still]));
+    if (poster) notes.push(make("p", { class: "soft" }, [words.poster]));
     if (better && onBetter) {
       const { host } = better;
       notes.push(

@@ -189,6 +189,7 @@ class Session {
   /** @param {Target} target */
   async sample(target) {
     const video = /** @type {HTMLVideoElement} */ (target.element);
+    const stop = await startSilently(video);
     const { frames } = await sampleFrames(video, {
       count: FRAMES,
       seconds: SAMPLING_S,
@@ -204,7 +205,7 @@ class Session {
           await this.card.show();
         }
       },
-    });
+    }).finally(stop);
     return frames;
   }
 
@@ -229,7 +230,8 @@ class Session {
     const { width, height } = verdict.media;
     // Of a background the page itself does not tell the size, and so not where its faces lie.
     if (["original", "poster"].includes(reached)) target.natural ??= { width, height };
-    const video = target.kind === "video" && reached !== "frames";
+    const video = ["video", "poster"].includes(target.kind) && reached !== "frames";
+    const poster = reached === "poster";
     this.answered = verdict.id;
     this.card.showVerdict(
       {
@@ -243,8 +245,10 @@ class Session {
         before,
         better,
         flags,
-        video: video && target.playing,
-        still: video && !target.playing,
+        // A poster says nothing of the clip, so that is offered though it does not play yet.
+        video: video && (target.playing || poster),
+        still: video && !target.playing && !poster,
+        poster,
         showBand: this.settings.showBand,
       },
       {
@@ -365,6 +369,22 @@ function findContainer(element) {
     if (place === document.fullscreenElement && !(place instanceof HTMLMediaElement)) return place;
   }
   return document.documentElement;
+}
+
+/**
+ * Let a video play without a sound, if it does not play yet.
+ * @param {HTMLVideoElement} video
+ * @returns {Promise<() => void>} puts it back as it was
+ */
+async function startSilently(video) {
+  if (!video.paused) return () => {};
+  const { muted } = video;
+  video.muted = true;
+  await video.play();
+  return () => {
+    video.pause();
+    video.muted = muted;
+  };
 }
 
 /** @param {DOMRectReadOnly | null} rect */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import logging
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from chalice.config import Config
 from chalice.deploy.swagger import CFNSwaggerGenerator
@@ -22,11 +24,13 @@ from chalice.deploy.validate import validate_route_content_types, validate_route
 from chalice.local import LambdaContext
 from chalice.test import Client
 from jsonschema import Draft202012Validator, ValidationError
+from PIL import Image as Pillow
 
 from backend import app as web
 from chalicelib.checks import Checker
 from chalicelib.errors import StoreUnavailable
 from chalicelib.schema import API
+from tests.backend import clips
 from tests.backend.web import PRIVATE, Internet, Server, chunked, drip, internet, redirect, reply
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +42,18 @@ DOCUMENT = web.get_document()
 @pytest.fixture
 def checker(make_checker: Callable[..., Checker], parts: Any, monkeypatch: pytest.MonkeyPatch) -> Checker:
     """What the routes work with here: finds one face and gives it logit 3."""
-    made = make_checker(3.0, store=parts.Store(), max_bytes=100_000)
+    made = make_checker(3.0, store=parts.Store(), max_bytes=100_000, max_video_bytes=200_000)
     monkeypatch.setattr(web, "checker", lambda: made)
+    monkeypatch.setattr(web, "uploads", lambda: None)
     return made
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, encode: Encode) -> bytes:
+    """A video of ten frames, no two alike, in which stand-ins find a sharp and bright face."""
+    path = tmp_path_factory.mktemp("films") / "film.mp4"
+    frames = (np.asarray(Pillow.open(io.BytesIO(encode((200, 30 + 2 * n, 40))))) for n in range(10))
+    return clips.write_clip(path, frames).read_bytes()
 
 
 @pytest.fixture
@@ -110,6 +123,10 @@ def clip(*images: bytes, **more: Any) -> bytes:
 
 def post_clip(ask: Ask, body: bytes, content_type: str = "application/json") -> Any:
     return ask("POST", "/v1/checks/frames", headers={"Content-Type": content_type}, body=body)
+
+
+def post_video(ask: Ask, body: bytes, content_type: str = "video/mp4") -> Any:
+    return ask("POST", "/v1/checks/video", headers={"Content-Type": content_type}, body=body)
 
 
 def post_url(ask: Ask, url: str = "http://pictures.example/a.png", **headers: str) -> Any:
@@ -223,12 +240,66 @@ def test_row_18_the_name_that_a_request_calls_us_by_is_not_fetched_from(
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(100)
 
 
+def test_a_video_is_checked_read_again_and_forgotten(ask: Ask, film: bytes) -> None:
+    check = post_video(ask, film).json_body
+    assert (check["verdict"], check["fake_probability"], check["reasons"]) == ("likely_fake", 0.8808, [])
+    assert check["media"] == {
+        "kind": "video",
+        "sha256": hashlib.sha256(film).hexdigest(),
+        "width": 240,
+        "height": 160,
+        "format": "mp4",
+        "frames": 10,
+    }
+    assert check["coverage"] == {"frames": 10, "usable": 10}
+    (track,) = check["tracks"]
+    assert [point["time"] for point in track["points"]] == [n / 25 for n in range(10)]
+    path = f"/v1/checks/{check['id']}"
+    assert ask("GET", path).json_body == post_video(ask, film).json_body == {**check, "cached": True}
+    assert ask("DELETE", path).status_code == 204
+
+
+def test_a_video_comes_by_lambda_and_by_its_address_too(ask: Ask, net: Internet, film: bytes) -> None:
+    check = post_video(ask, film).json_body
+    net.put(Server(reply(film, "Content-Type: text/plain")))
+    assert post_url(ask).json_body == {**check, "cached": True}
+    event = lambda_event(
+        base64.b64encode(film).decode(), encoded=True, content_type="video/mp4", path="/v1/checks/video"
+    )
+    assert invoke(event) == (200, {**check, "cached": True})
+
+
+def test_row_39_a_moving_gif_is_a_picture_or_a_clip_as_it_is_sent(ask: Ask, encode: Encode) -> None:
+    file = io.BytesIO()
+    first, *others = (Pillow.open(io.BytesIO(encode((200, 30 + 2 * n, 40)))) for n in range(5))
+    first.save(file, "GIF", save_all=True, append_images=others, duration=100)
+    picture = post(ask, file.getvalue(), "image/gif").json_body
+    moving = post_video(ask, file.getvalue(), "image/gif").json_body
+    assert (picture["media"]["kind"], picture["media"]["frames"], "tracks" in picture) == ("image", 5, False)
+    assert (moving["media"]["kind"], moving["media"]["format"], moving["coverage"]["frames"]) == ("video", "gif", 5)
+    assert picture["media"]["sha256"] != moving["media"]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        pytest.param(b"", 422, "video_empty", id="row_47 nothing"),
+        pytest.param(MP4, 422, "video_index_missing", id="row_47 a head"),
+        pytest.param(b"\xff\xd8\xff\xe0", 415, "unsupported_media", id="a picture"),
+        pytest.param(MP4 + bytes(300_000), 413, "too_large", id="row_47 too large"),
+    ],
+)
+def test_what_is_no_video_is_told(ask: Ask, checker: Checker, sent: bytes, status: int, code: str) -> None:
+    answer = post_video(ask, sent)
+    assert (answer.status_code, answer.json_body["error"]["code"]) == (status, code)
+    assert answer.json_body["error"]["message"].endswith(".")
+
+
 @pytest.mark.parametrize(
     "page",
     [
         pytest.param(reply(b"<!doctype html><title>Oops</title>", "Content-Type: text/html"), id="row_28 a page"),
         pytest.param(reply(b"<!doctype html>", "Content-Type: image/png"), id="row_29 a page that claims to be a PNG"),
-        pytest.param(reply(MP4, "Content-Type: video/mp4"), id="a video"),
         pytest.param(chunked(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), id="row_31 SVG"),
     ],
 )
@@ -236,7 +307,7 @@ def test_what_is_no_picture_is_told_as_such(ask: Ask, net: Internet, page: bytes
     net.put(Server(page))
     answer = post_url(ask)
     assert (answer.status_code, answer.json_body["error"]["code"]) == (415, "unsupported_media")
-    assert "only pictures can be fetched" in answer.json_body["error"]["message"]
+    assert "only pictures and videos can" in answer.json_body["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +331,7 @@ def test_what_a_server_says_of_a_picture_neither_counts_nor_comes_back(
     ("answer", "status", "code"),
     [
         pytest.param(reply(status="404 Not Found"), 502, "fetch_failed", id="row_28 not found"),
-        pytest.param(reply(length=100_001), 413, "too_large", id="row_24 a length over the cap"),
+        pytest.param(reply(length=200_001), 413, "too_large", id="row_24 a length over the cap"),
         pytest.param(reply(b"x" * 10, length=100), 422, "incomplete_body", id="row_25 cut off"),
         pytest.param(reply(b""), 422, "image_empty", id="row_33 nothing"),
         pytest.param(redirect("/"), 502, "fetch_failed", id="row_15 a circle"),

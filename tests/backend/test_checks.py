@@ -21,6 +21,7 @@ from chalicelib.checks import Checker
 from chalicelib.errors import ModelUnavailable, NotFound, StoreUnavailable, UnmaskError
 from chalicelib.frames import Frame, hash_frames
 from chalicelib.settings import Settings
+from tests.backend import clips
 
 Make = Callable[..., Checker]
 Encode = Callable[..., bytes]
@@ -535,3 +536,29 @@ def test_a_face_that_moves_and_comes_nearer_is_followed_by_the_real_parts(
     assert again == {**check, "cached": True}
     assert (empty["verdict"], empty["tracks"], empty["faces"]) == ("no_face", [], [])
     assert empty["coverage"] == {"frames": 4, "usable": 0}
+
+
+def test_a_cut_parts_two_people_at_the_same_place(
+    parts: Any, portrait: np.ndarray, cat: np.ndarray, encode: Encode
+) -> None:
+    scenes = [cv2.resize(portrait, (240, 160)), cv2.resize(cat, (240, 160))]
+    frames = [Frame(float(n), encode(scenes[n // 4])) for n in range(8)]
+    # Somebody real, then somebody fake.
+    finder, detector = parts.Finder(LEFT), parts.Detector(*[-4.0] * 4, *[4.0] * 4)
+    check = Checker(Settings(min_face=10), finder, detector, None).check_frames(frames)
+    assert [[point["frame"] for point in track["points"]] for track in check["tracks"]] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert {track["fake_probability"] for track in check["tracks"]} == {0.1824, 0.9241}
+
+
+def test_progress_of_a_clip_is_told_frame_by_frame(make_checker: Make, tmp_path: Path, encode: Encode) -> None:
+    path = clips.count_up(tmp_path / "clip.mp4", 5)
+    told: list[tuple[int, int]] = []
+    check = make_checker(3.0).check_video(path, lambda done, total: told.append((done, total)))
+    assert told == [(n, 5) for n in (1, 2, 3, 4, 5)]
+    assert check["coverage"]["frames"] == 5
+
+
+def test_row_47_a_clip_of_one_frame_is_a_thumbnail_and_uncertain(make_checker: Make, tmp_path: Path) -> None:
+    check = make_checker(9.0).check_video(clips.count_up(tmp_path / "clip.mp4", 1))
+    assert check["verdict"] == "uncertain"
+    assert {"too_few_frames", "only_a_thumbnail"} <= set(check["reasons"])

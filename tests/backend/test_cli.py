@@ -26,6 +26,7 @@ from backend import cli
 from chalicelib import __version__
 from chalicelib.schema import Declares, Found
 from chalicelib.settings import Settings, describe
+from tests.backend import clips
 from tests.backend.web import Internet, Server, internet, reply
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,7 @@ Run = Callable[..., Result]
 def home(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a store of its own and stand-in models."""
     monkeypatch.setenv("UNMASK_MODELS", str(models))
+    monkeypatch.setenv("UNMASK_VIDEO_PATIENCE", "3600")
     monkeypatch.setenv("UNMASK_STORE_PATH", str(tmp_path / "store" / "checks.sqlite3"))
     folder = tmp_path / "home"
     folder.mkdir()
@@ -164,7 +166,7 @@ def test_no_store_remembers_nothing(run: Run, photos: Path, tmp_path: Path) -> N
         (["photos", "none"], "'none' does not exist"),
         pytest.param(["FILE:///etc/passwd"], "Only http and https addresses are accepted.", id="row_01 file"),
         pytest.param(["ftp://a.example/a.png"], "Only http and https addresses are accepted.", id="row_01 ftp"),
-        pytest.param(["data:image/png;base64,AAAA"], "Save the picture and give the path", id="row_01 data"),
+        pytest.param(["data:image/png;base64,AAAA"], "Save the file and give its path", id="row_01 data"),
         pytest.param(["photos", "blob:http://a.example/1"], "does not exist", id="row_01 blob"),
         (["photos", "--fast"], "No such option"),
         (["photos", "--save-maps", "photos/notes.txt"], "is a file"),
@@ -573,3 +575,26 @@ def test_a_thousand_photos_need_no_more_memory_than_a_few(home: Path, encode: En
     )
     assert len(run.stdout.splitlines()) == 1001
     assert int(run.stderr.splitlines()[-1]) < 400_000
+
+
+def test_a_video_is_checked_beside_pictures_with_a_map_of_its_worst_frame(
+    run: Run, home: Path, portrait: np.ndarray
+) -> None:
+    (home / "both").mkdir()
+    steps = (np.roll(cv2.resize(portrait, (400, 400)), 4 * n, axis=1) for n in range(6))
+    clips.write_clip(home / "both" / "clip.mp4", steps)
+    cv2.imwrite(str(home / "both" / "photo.png"), portrait[..., ::-1])
+    result = run("check", "--json", "--save-maps", "maps", "both")
+    assert result.exit_code == 0, result.output
+    clip, photo = lines(result)
+    assert [answer["media"]["kind"] for answer in (clip, photo)] == ["video", "image"]
+    assert (clip["path"], clip["coverage"]["frames"], len(clip["tracks"])) == ("both/clip.mp4", 6, 1)
+    (drawn,) = (home / "maps").glob("clip-*.png")
+    assert cv2.imread(str(drawn)).shape == (400, 400, 3)
+
+
+def test_row_47_a_video_that_cannot_be_read_is_told_in_its_row(run: Run, home: Path) -> None:
+    (home / "head.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
+    result = run("check", "head.mp4")
+    assert result.exit_code == 1
+    assert "not checked" in result.stdout and "index" in result.stdout

@@ -17,7 +17,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ PICTURE = b"the bytes of a picture"
 TRAP = b"what nobody may read"
 URL = "http://pictures.example/a.png"
 # Enough for everything on loopback, even where the machine is busy.
-SETTINGS = Settings(max_bytes=100_000, fetch_seconds=60)
-IMPATIENT = Settings(max_bytes=100_000, fetch_seconds=0.3)
+SETTINGS = Settings(max_bytes=100_000, max_video_bytes=100_000, fetch_seconds=60)
+IMPATIENT = Settings(max_bytes=100_000, max_video_bytes=100_000, fetch_seconds=0.3)
 
 
 @pytest.fixture
@@ -449,7 +449,7 @@ def test_row_16_nothing_but_the_request_is_ever_sent(
                 f"GET /{path}.png HTTP/1.1".encode(),
                 f"Host: {host}".encode(),
                 f"User-Agent: Unmask/{__version__}".encode(),
-                b"Accept: image/*",
+                b"Accept: image/*, video/*",
                 b"Accept-Encoding: identity",
                 b"Connection: close",
             ]
@@ -807,6 +807,22 @@ def test_row_23_a_body_of_the_largest_size_is_read_and_none_that_is_larger(net: 
         net.put(Server(answer))
         with pytest.raises(TooLarge):
             fetch(URL, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        pytest.param(b"\0\0\0\x18ftypmp42" + bytes(150_000), False, id="a video"),
+        pytest.param(b"\xff\xd8\xff\xe0" + bytes(150_000), True, id="a picture"),
+        pytest.param(b"GIF89a" + bytes(150_000), True, id="a GIF"),
+        pytest.param(b"\0\0\0\x18ftypmp42" + bytes(250_000), True, id="a video of too many bytes"),
+    ],
+)
+def test_a_video_may_be_larger_than_a_picture(net: Internet, body: bytes, refused: bool) -> None:
+    net.put(Server(reply(body)))
+    settings = Settings(max_bytes=100_000, max_video_bytes=200_000, fetch_seconds=60)
+    with pytest.raises(TooLarge) if refused else nullcontext():
+        assert fetch("http://pictures.example/", settings) == body
 
 
 @pytest.mark.parametrize("length", [100_001, 10**12, 10**15])

@@ -62,6 +62,49 @@ def test_a_face_that_comes_nearer_stays_the_same() -> None:
     assert follow_faces(sightings) == [[0, 1, 2]]
 
 
+def show(frame: int, left: float, side: float = 0.2, turned: float = 0.0) -> Sighting:
+    """A face with its landmarks; `turned` moves these within the box."""
+    points = tuple((left + side * (x + turned), 0.3 + side * y) for x, y in ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6)))
+    return Sighting(frame, (left, 0.3, side, side), points)
+
+
+@pytest.mark.parametrize(
+    ("sightings", "tracks"),
+    [
+        pytest.param([show(0, 0.1), show(1, 0.24)], [[0, 1]], id="moved too far to overlap, but not far"),
+        pytest.param([show(0, 0.1), show(1, 0.27)], [[0], [1]], id="moved further"),
+        pytest.param([show(0, 0.1), show(1, 0.22, 0.1)], [[0], [1]], id="moved, and half the size"),
+        pytest.param(
+            [show(0, 0.1), show(0, 0.4), show(1, 0.22), show(1, 0.52)], [[0, 2], [1, 3]], id="two that move together"
+        ),
+        pytest.param(
+            # Both boxes overlap the old one alike; the landmarks tell which face looks the same way.
+            [show(0, 0.2, turned=0.15), show(1, 0.15, turned=-0.15), show(1, 0.25, turned=0.15)],
+            [[0, 2], [1]],
+            id="of equal overlaps the landmarks decide",
+        ),
+    ],
+)
+def test_a_face_is_followed_by_its_landmarks_too(sightings: list[Sighting], tracks: list[list[int]]) -> None:
+    assert follow_faces(sightings) == tracks
+
+
+@pytest.mark.parametrize(
+    ("cuts", "tracks"),
+    [
+        pytest.param([], [[0, 1, 2, 3, 4, 5]], id="no cut"),
+        pytest.param([3], [[0, 1, 2], [3, 4, 5]], id="one"),
+        pytest.param([1, 2], [[0], [1], [2, 3, 4, 5]], id="two on end"),
+    ],
+)
+def test_a_cut_ends_every_track(cuts: list[int], tracks: list[list[int]]) -> None:
+    assert follow_faces(see([[0.1]] * 6), cuts) == tracks
+
+
+def test_a_cut_in_a_frame_without_a_face_ends_the_track_all_the_same() -> None:
+    assert follow_faces(see([[0.1], [], [0.1]]), [1]) == [[0], [1]]
+
+
 boxes = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, 0.5))
 
 

@@ -188,24 +188,30 @@ def test_a_frame_without_a_score_is_a_failure_of_the_whole_track() -> None:
 
 
 BRIEF = Judgement(0.95, "uncertain", ("too_few_frames",))
+PASSING = Judgement(0.45, "uncertain", ("too_few_frames",))
 
 
 @pytest.mark.parametrize(
-    ("tracks", "cut_short", "verdict", "probability", "reasons"),
+    ("tracks", "left_out", "verdict", "probability", "reasons"),
     [
         ([], 0, "no_face", None, []),
         ([REAL, FAKE], 0, "likely_fake", 0.8, []),
         ([REAL, BRIEF], 0, "uncertain", 0.95, ["too_few_frames"]),
         ([FAKE, BRIEF], 0, "likely_fake", 0.8, []),
+        # Who only passes by holds nothing back, unless these frames look fake, or there is nobody else.
+        ([REAL, PASSING], 0, "likely_real", 0.2, []),
+        ([PASSING], 0, "uncertain", 0.45, ["too_few_frames"]),
         ([REAL], LEAST_FRAMES - 1, "likely_real", 0.2, []),
         ([REAL], LEAST_FRAMES, "likely_real", 0.2, ["more_faces_than_checked"]),
     ],
 )
 def test_a_clip_is_as_bad_as_its_worst_track(
-    tracks: list[Judgement], cut_short: int, verdict: str, probability: float | None, reasons: list[str]
+    tracks: list[Judgement], left_out: int, verdict: str, probability: float | None, reasons: list[str]
 ) -> None:
-    clip = judge_clip(tracks, cut_short)
+    clip = judge_clip(tracks, frames_left_out=left_out)
     assert (clip.verdict, clip.probability, list(clip.reasons)) == (verdict, probability, reasons)
+    told = judge_clip(tracks, frames_left_out=left_out, still=True, cut_short=True)
+    assert (told.verdict, list(told.reasons)) == (verdict, [*reasons, "only_a_thumbnail", "clip_cut_short"])
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "v1/model":
             self._api(self.server.model)
             return
+        if path == "v1/health":
+            self._api(Answer({"status": "ok", "api": 1, "model": MODEL, "flags": False, "video_bytes": 10**7}))
+            return
         name = {"": "index.html"}.get(path, path.removeprefix("assets/"))
         files = {file.name: file for file in PAGE.iterdir()}
         if not self.path.startswith(STAGE) or name not in files:
@@ -108,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, files[name].read_bytes(), headers)
 
     def do_POST(self) -> None:
-        known = self.path == f"{STAGE}v1/checks/image"
+        known = self.path in (f"{STAGE}v1/checks/image", f"{STAGE}v1/checks/video")
         self._api(self.server.next_answer() if known else Answer(status=404))
 
     def do_DELETE(self) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.backend import clips
 from tests.e2e.page_server import MODEL, Answer, PageServer
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install unmask[dev]")
@@ -152,6 +154,59 @@ def drop(page: Any, files: list[tuple[str, str, bytes]]) -> None:
     )
 
 
+def point(frame: int, probability: float) -> dict[str, Any]:
+    verdict = "likely_fake" if probability > 0.8 else "uncertain"
+    told = face(probability, verdict, 10 * frame)
+    return {key: told[key] for key in ("box", "fake_probability", "verdict", "evidence")} | {
+        "frame": frame,
+        "time": frame / 25,
+    }
+
+
+def test_of_a_video_a_chosen_point_shows_its_frame_and_map(page: Any, server: PageServer, tmp_path: Path) -> None:
+    frames = (np.full((512, 512, 3), (8 * n, 90, 60), np.uint8) for n in range(25))
+    film = clips.write_clip(tmp_path / "film.mp4", frames)
+    clips.ffmpeg("-i", film, "-c:v", "libx264", "-pix_fmt", "yuv420p", tmp_path / "clip.mp4")
+    points = [point(frame, probability) for frame, probability in ((0, 0.5), (10, 0.9), (20, 0.97))]
+    told = check(face(0.93, "likely_fake")).body
+    track = {"fake_probability": 0.93, "verdict": "likely_fake", "reasons": [], "worst": 2, "best": 0, "points": points}
+    media = {**told["media"], "kind": "video", "format": "mp4", "frames": 25}
+    server.answers = [Answer({**told, "media": media, "tracks": [track], "coverage": {"frames": 25, "usable": 3}})]
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose pictures").click()
+    chooser.value.set_files(tmp_path / "clip.mp4")
+    card = page.get_by_role("article", name="clip.mp4")
+    expect(card.locator(".unmask-headline")).to_have_text("Likely fake")
+    (sent,) = checks(server)
+    assert (sent.path.endswith("v1/checks/video"), sent.media_type) == (True, "video/mp4")
+    assert sent.body == (tmp_path / "clip.mp4").read_bytes()
+
+    video, buttons = card.locator("video"), card.locator(".unmask-point")
+    expect(card).to_contain_text("A face could be judged in 3 of 25 frames.")
+    # The highest one first, then the one that is pressed: its frame, its face, its map.
+    for index in (2, 1):
+        if index == 1:
+            buttons.nth(1).click()
+        expect(buttons.nth(index)).to_have_attribute("aria-pressed", "true")
+        page.wait_for_function("v => !v.seeking && v.readyState >= 2", arg=video.element_handle())
+        assert video.evaluate("v => Math.floor(v.currentTime * 25)") == points[index]["frame"]
+        expect(card.locator(".unmask-face")).to_have_count(1)
+        left = card.locator(".unmask-face").evaluate("b => parseFloat(b.style.left)")
+        assert left == pytest.approx(points[index]["box"][0] / 5.12)
+        expect(card.locator(".unmask-map canvas")).to_be_visible()
+
+
+def test_a_moving_picture_can_be_checked_as_a_clip(page: Any, server: PageServer) -> None:
+    still = check(face(0.93, "likely_fake")).body
+    server.answers = [Answer({**still, "media": {**still["media"], "format": "gif", "frames": 9}})]
+    drop(page, [("wave.gif", "image/gif", b"GIF89a")])
+    card = page.get_by_role("article", name="wave.gif")
+    expect(card).to_contain_text("only its first frame was judged")
+    card.get_by_role("button", name="Check the clip").click()
+    expect(card.locator(".unmask-headline")).to_be_visible()
+    assert [asked.path.rpartition("/")[2] for asked in checks(server)] == ["image", "video"]
+
+
 def checks(server: PageServer) -> list[Any]:
     return [asked for asked in server.asked if asked.method == "POST"]
 
@@ -234,7 +289,7 @@ def test_a_drop_without_a_picture_is_explained(page: Any, server: PageServer) ->
 
 def test_a_document_is_refused_without_being_sent(page: Any, server: PageServer) -> None:
     drop(page, [("letter.pdf", "application/pdf", b"%PDF-1.7")])
-    expect(page.get_by_role("article", name="letter.pdf")).to_contain_text("Not a picture that can be opened")
+    expect(page.get_by_role("article", name="letter.pdf")).to_contain_text("Nothing that can be opened")
     assert checks(server) == []
 
 
@@ -280,7 +335,7 @@ def test_pictures_are_checked_one_after_another(page: Any, server: PageServer, p
 def test_no_more_pictures_than_promised_are_taken(page: Any, server: PageServer, portrait_file: bytes) -> None:
     server.answers = [NO_FACE]
     choose(page, portrait_file, *(f"{number}.png" for number in range(12)))
-    expect(page.get_by_role("alert")).to_contain_text("Only the first 10 of 12 pictures were taken")
+    expect(page.get_by_role("alert")).to_contain_text("Only the first 10 of 12 files were taken")
     expect(page.locator("[data-state=verdict]")).to_have_count(10)
     assert len(checks(server)) == 10
 
@@ -431,8 +486,8 @@ def test_a_tap_shows_the_map_and_another_takes_it_away(
         (refusal(429, **{"Retry-After": "7"}), "The service is busy", "wait 7 s"),
         (refusal(503, "The store does not answer."), "The service is busy", "The store does not answer."),
         (refusal(413, "The picture is larger than 20 MB."), "The file is too large", "larger than 20 MB"),
-        (refusal(415), "Not a picture that can be opened", "JPEG, PNG or WebP"),
-        (refusal(422, "The picture is empty."), "The picture cannot be read", "The picture is empty."),
+        (refusal(415), "Nothing that can be opened", "JPEG, PNG or WebP"),
+        (refusal(422, "The picture is empty."), "The file cannot be read", "The picture is empty."),
         (refusal(500), "The service failed", "not with the picture"),
         (refusal(504), "No answer in time", "took too long"),
         (Answer({"hello": "I am a proxy"}), "The service failed", "not with the picture"),

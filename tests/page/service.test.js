@@ -327,3 +327,73 @@ test("a model without thresholds is a failure", async () => {
   answerWith(() => Response.json({ name: "student" }));
   assert.equal((await failureOf(service.readModel())).kind, "server");
 });
+
+/**
+ * Answer by address; what is asked for more than once gets the next answer each time.
+ * @param {Record<string, any[]>} answers
+ */
+function answerBy(answers) {
+  /** @type {any[]} */
+  const asked = [];
+  globalThis.fetch = async (path, request) => {
+    asked.push({ path: String(path), ...request });
+    const [answer, ...more] = answers[String(path)];
+    if (more.length > 0) answers[String(path)] = more;
+    return answer === null ? new Response(null, { status: 204 }) : Response.json(answer);
+  };
+  return asked;
+}
+
+const CLIP = new Blob(["a clip"], { type: "video/mp4" });
+const BASE = "http://unmask.test";
+
+test("a video that fits one request is sent as it is", async () => {
+  for (const [blob, type] of [
+    [CLIP, "video/mp4"],
+    [new Blob(["a clip"], { type: "video/x-odd" }), "application/octet-stream"],
+    [new Blob(["a clip"]), "application/octet-stream"],
+  ]) {
+    const asked = answerBy({
+      [`${BASE}/v1/health`]: [{ ...HEALTH, video_bytes: 6, upload_bytes: 10 }],
+      [`${BASE}/v1/checks/video`]: [VIDEO],
+    });
+    assert.deepEqual(await new Service({ base: BASE }).checkVideo(/** @type {Blob} */ (blob), go), VIDEO);
+    assert.equal(asked[1].body, blob);
+    assert.equal(asked[1].headers["Content-Type"], type);
+  }
+});
+
+test("a larger video is uploaded and asked after until it is done", async () => {
+  const waiting = { id: "u1", state: "checking", progress: 0.5 };
+  const asked = answerBy({
+    [`${BASE}/v1/health`]: [{ ...HEALTH, video_bytes: 5, upload_bytes: 10 }],
+    [`${BASE}/v1/uploads`]: [{ id: "u1", upload: { method: "PUT", url: "/v1/uploads/u1/clip", headers: {} }, seconds: 9 }],
+    [`${BASE}/v1/uploads/u1/clip`]: [null],
+    [`${BASE}/v1/uploads/u1`]: [waiting, { ...waiting, state: "done", progress: 1, check: VIDEO }],
+  });
+  /** @type {any[]} */
+  const told = [];
+  const verdict = await new Service({ base: BASE }).checkVideo(CLIP, go, (progress) => told.push(progress));
+  assert.deepEqual(verdict, VIDEO);
+  assert.deepEqual(told, [
+    { step: "sending", part: 0 },
+    { step: "checking", part: 0.5 },
+  ]);
+  assert.equal(asked[1].body, JSON.stringify({ bytes: CLIP.size }));
+  assert.deepEqual([asked[2].method, asked[2].body], ["PUT", CLIP]);
+});
+
+test("an upload that failed is a failure of its own kind, with its sentence", async () => {
+  answerBy({
+    [`${BASE}/v1/health`]: [{ ...HEALTH, video_bytes: 5, upload_bytes: 10 }],
+    [`${BASE}/v1/uploads`]: [{ id: "u1", upload: { method: "PUT", url: "https://bucket.test/x", headers: {} }, seconds: 9 }],
+    "https://bucket.test/x": [null],
+    [`${BASE}/v1/uploads/u1`]: [
+      { id: "u1", state: "failed", progress: 0, status: 422, error: { code: "video_audio_only", message: "Sound only." } },
+    ],
+  });
+  await assert.rejects(new Service({ base: BASE }).checkVideo(CLIP, go), (/** @type {CheckFailure} */ failure) => {
+    assert.deepEqual([failure.kind, failure.explanation], ["unreadable", "Sound only."]);
+    return true;
+  });
+});

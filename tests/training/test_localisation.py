@@ -256,8 +256,7 @@ def test_the_scale_is_that_of_the_page_and_of_saved_maps(portrait: np.ndarray) -
         "fake_probability": 0.1,
         "evidence": {"grid": grid.tolist(), "box": [0, 0, 512, 512]},
     }
-    check: Any = {"faces": [face]}
-    assert np.array_equal(tint(portrait, grid)[100:], overlays.draw(portrait, check)[100:])
+    assert np.array_equal(tint(portrait, grid)[100:], overlays.draw(portrait, [face])[100:])
 
 
 def test_a_sheet_shows_each_example_with_the_edge_of_its_mask(collection: Path, faces: dict[str, LocatedFace]) -> None:

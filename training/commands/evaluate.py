@@ -9,13 +9,19 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import FACES, ROOT, ROWS
+from training.commands.options import EXISTING_FILE, EXISTING_FOLDER, ROOT, ROWS
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@FACES
+@click.option("--faces", type=EXISTING_FILE, help="CSV: path, label, and if you can source, method, group.")
+@click.option(
+    "--videos",
+    type=EXISTING_FOLDER,
+    metavar="DIR",
+    help="Clips instead of pictures: DIR/real and DIR/fake, at any depth. With --model and --json only.",
+)
 @ROOT
 @click.option(
     "--model",
@@ -48,7 +54,8 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     help="Folder for a contact sheet of the most confident mistakes.",
 )
 def evaluate(
-    faces: Path,
+    faces: Path | None,
+    videos: Path | None,
     root: Path | None,
     model: str,
     split: str,
@@ -60,23 +67,31 @@ def evaluate(
     degradations: bool,
     sheets: Path | None,
 ) -> None:
-    """Score labelled pictures and print how good the scores are.
+    """Score labelled pictures or clips and print how good the scores are.
 
-    Every file goes the whole path of a user's picture: decode, find faces, crop, score, calibrate. Pictures
-    without a face get no score and are counted as unscored.
+    Every file goes the whole path of a user's picture or clip: decode, find faces, crop, score, calibrate. What is
+    without a face gets no score and is counted as unscored. Where there are clips, the rules that make one score of
+    their frames are compared.
 
     \b
     unmask evaluate --faces my/faces.csv
     unmask evaluate --faces my/faces.csv --split test --model float --json build/float.json
     unmask evaluate --faces my/faces.csv --row "GAN=stylegan_256,stylegan_512" --row "twins=stylegan_ffhq:ffhq"
     unmask evaluate --faces my/faces.csv --model runs/mine --degradations --report build/mine.html
+    unmask evaluate --videos my/clips --json build/clips.json
     """
+    if (faces is None) == (videos is None):
+        raise click.UsageError("Give either --faces or --videos.")
+    if videos is not None:
+        _evaluate_videos(videos, model, out)
+    if faces is None:
+        return
     from chalicelib.errors import UnmaskError
     from chalicelib.settings import Settings
     from training.bench import Bench, BenchError
     from training.comparison import check_comparable, check_families, examine, time_models
     from training.contrasts import check_contrasts, parse_contrasts
-    from training.evaluation import find_model, write_report
+    from training.evaluation import find_model, format_rules, write_report
     from training.files import WriteFailed
     from training.manifest import ManifestError
     from training.reporting.content import assemble
@@ -111,6 +126,8 @@ def evaluate(
             **({"degradations": entry["grid"]} if harms else {}),
         }
         click.echo(print_evaluation(entry))
+        if entry["metrics"]["aggregation"]:
+            click.echo(f"\n{format_rules(entry['metrics']['aggregation'])}")
         _warn(metrics["overall"], say)
         if out is not None:
             write_report(entry["rows"], metrics, out)
@@ -126,6 +143,40 @@ def evaluate(
     except KeyboardInterrupt:
         click.echo("Stopped before the end; nothing more was written.", err=True)
         sys.exit(130)
+
+
+def _evaluate_videos(folder: Path, model: str, out: Path | None) -> None:
+    """Score the clips of a folder, print, write."""
+    from chalicelib.errors import UnmaskError
+    from chalicelib.faces import FaceFinder
+    from chalicelib.settings import Settings
+    from training.datasets.clips import DatasetError
+    from training.evaluation import format_rules, format_table, load_model, write_report
+    from training.files import WriteFailed
+    from training.video_evaluation import list_films, score_films, summarise_films
+
+    say = partial(click.echo, err=True)
+    settings = Settings.from_environment()
+    try:
+        films = list_films(folder)
+        scores = load_model(model, settings)
+        finder = FaceFinder(settings.models, search_side=settings.search_side, threads=settings.threads)
+        rows, frames = score_films(
+            films, folder, finder, scores, settings, lambda done, total: say(f"{done} of {total} clips")
+        )
+        metrics = summarise_films(rows, frames)
+        click.echo(format_table(metrics))
+        if metrics["aggregation"]:
+            click.echo(f"\n{format_rules(metrics['aggregation'])}")
+        for row in rows:
+            if "error" in row:
+                say(f"{row['path']}: {row['error']}")
+        _warn(metrics["overall"], say)
+        if out is not None:
+            write_report(rows, metrics, out)
+            say(f"wrote {out}")
+    except (DatasetError, WriteFailed, UnmaskError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _name(model: str) -> str:

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
+from chalicelib.captures import Capture, Unusable
+from chalicelib.clip_header import HEAD, sniff_clip
 from chalicelib.images import decode
 from chalicelib.settings import Settings
 
-# A jump forward costs up to a whole group of pictures, most often 250 frames; decoding through less is cheaper.
-SEEK_FROM = 500
 # Fewer frames are a still or a splinter rather than a clip.
 LEAST_FRAMES = 4
 # Containers promise a few frames more than they hold; beyond this part of the clip it is broken.
 MISSING_TAIL = 0.05
-# FFmpeg's level "quiet": standard error is where progress is told.
-QUIET = {"OPENCV_FFMPEG_LOGLEVEL": "-8"}
-
-
-class Unusable(ValueError):
-    """A file gives no frames; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +109,21 @@ def read_video(path: Path, rule: FrameRule, settings: Settings) -> Iterator[Fram
         OSError: the file cannot be read.
     """
     require_container(path)
-    capture = open_capture(path)
-    try:
+    with Capture(path) as capture:
         _judge_size(capture, settings)
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if count <= 0:
-            # Streams are recorded without a count: go through once to learn it.
-            count = _count(capture)
-            capture.release()
-            capture = open_capture(path)
-        if count < LEAST_FRAMES:
-            raise Unusable(f"the clip has {count} frames, and at least {LEAST_FRAMES} are needed")
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        at = 0
+        count = capture.count or _count(capture)
+    if count < LEAST_FRAMES:
+        raise Unusable(f"the clip has {count} frames, and at least {LEAST_FRAMES} are needed")
+    with Capture(path) as capture:
+        rate = capture.rate
         for index in rule.pick(count, rate):
-            if index - at > SEEK_FROM:
-                capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-                at = index
-            while at < index and capture.grab():
-                at += 1
-            whole, pixels = capture.read() if at == index else (False, None)
-            if not whole:
-                if count - at <= max(2, MISSING_TAIL * count):
+            whole = capture.go_to(index) and capture.grab()
+            pixels = capture.retrieve() if whole else None
+            if pixels is None:
+                if count - capture.at <= max(2, MISSING_TAIL * count):
                     return
-                raise Unusable(f"the clip breaks off after {at} of {count} frames")
-            at += 1
-            yield Frame(index, round(index / rate, 3) if rate > 0 else 0.0, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-    finally:
-        capture.release()
+                raise Unusable(f"the clip breaks off after {capture.at} of {count} frames")
+            yield Frame(index, round(index / rate, 3) if rate > 0 else 0.0, pixels)
 
 
 def rescale(pixels: np.ndarray, rule: str) -> np.ndarray:
@@ -168,53 +147,31 @@ def rescale(pixels: np.ndarray, rule: str) -> np.ndarray:
 def require_container(path: Path) -> None:
     """Refuse what does not begin like a video file.
 
-    FFmpeg believes contents rather than names: a playlist that is called .mp4 would make it open other files.
-
     Raises:
         Unusable: it begins like no video that we open.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(HEAD)
     if not head:
         raise Unusable("the file is empty")
-    iso = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
     avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
-    # Matroska and WebM, MPEG program stream and bare video, Windows Media, Flash, Ogg.
-    others = (b"\x1a\x45\xdf\xa3", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"\x30\x26\xb2\x75", b"FLV\x01", b"OggS")
-    if not (iso or avi or head.startswith(others)):
+    # MPEG program stream and bare video, Windows Media, Flash, Ogg.
+    others = (b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"\x30\x26\xb2\x75", b"FLV\x01", b"OggS")
+    if not (sniff_clip(head) or avi or head.startswith(others)):
         raise Unusable("the file is no video")
 
 
-def open_capture(path: Path) -> Any:
-    """Open a clip for decoding on one thread.
-
-    Raises:
-        Unusable: it cannot be opened.
-    """
-    os.environ.update(QUIET)
-    told = cv2.getLogLevel()
-    cv2.setLogLevel(0)
-    try:
-        # An absolute path, or a name such as http:x would be taken for an address.
-        capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    finally:
-        cv2.setLogLevel(told)
-    if not capture.isOpened():
-        raise Unusable("the video cannot be opened: it is damaged, or of a kind that FFmpeg here does not know")
-    return capture
-
-
-def _judge_size(capture: Any, settings: Settings) -> None:
-    width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+def _judge_size(capture: Capture, settings: Settings) -> None:
+    width, height = capture.size
     if min(width, height) < settings.min_side:
         raise Unusable(f"its frames are {width} × {height} px; each side needs at least {settings.min_side}")
     if width * height > settings.max_pixels:
         raise Unusable(f"its frames are {width} × {height} px, more than {settings.max_pixels / 1e6:g} million")
 
 
-def _count(capture: Any) -> int:
-    count = 0
+def _count(capture: Capture) -> int:
+    """Go through a stream that was recorded without a count, to learn it."""
     while capture.grab():
-        count += 1
-    return count
+        pass
+    return capture.at

@@ -1,4 +1,4 @@
-/** One picture's card: waiting, being checked, then a verdict or a failure that can be tried again. */
+/** One picture's or video's card: waiting, being checked, then a verdict or a failure that can be tried again. */
 
 import { wordDeclared } from "./declared.js";
 import { make } from "./elements.js";
@@ -39,6 +39,7 @@ export class Card {
     this.source = source;
     this.surroundings = surroundings;
     this.address = URL.createObjectURL(picture);
+    this.isClip = isVideo(picture);
     const id = `card-${(made += 1)}`;
     this.body = make("div", { class: "card-body" });
     this.title = make("h2", { id, tabindex: "-1" }, [make("bdi", {}, [source])]);
@@ -78,7 +79,14 @@ export class Card {
     this.surroundings.announce(fill(this.page.announceChecking, { source: this.source }));
     const long = setTimeout(() => (words.textContent = this.page.stillChecking), LONG_MS);
     try {
-      const verdict = await this.surroundings.service.checkPicture(this.picture, stop.signal);
+      const { service } = this.surroundings;
+      const verdict = this.isClip
+        ? await service.checkVideo(this.picture, stop.signal, ({ step, part }) => {
+            clearTimeout(long);
+            const percent = new Intl.NumberFormat(this.surroundings.strings.locale, { style: "percent" }).format(part);
+            words.textContent = fill(step === "sending" ? this.page.uploading : this.page.framesDone, { percent });
+          })
+        : await service.checkPicture(this.picture, stop.signal);
       this.showVerdict(verdict, await this.surroundings.recallModel());
     } catch (error) {
       if (!(error instanceof CheckFailure)) console.error(error);
@@ -96,9 +104,14 @@ export class Card {
     const { strings, service, announce } = this.surroundings;
     const thresholds = pickThresholds(model, verdict);
     this.show("verdict");
+    const moves = !this.isClip && (verdict.media.frames ?? 1) > 1;
     this.view = drawVerdict(this.body, {
       verdict,
       picture: this.address,
+      // A browser shows a GIF as a picture only.
+      film: this.isClip && isVideo(this.picture) ? this.address : undefined,
+      notes: moves ? [make("p", { class: "aside" }, [this.page.moving])] : [],
+      actions: moves && this.picture.type === "image/gif" ? [this.offerClip()] : [],
       source: this.source,
       strings,
       thresholds,
@@ -118,6 +131,18 @@ export class Card {
             percent: said.percent,
           });
     announce([sentence, wordDeclared({ verdict }, strings)].filter(Boolean).join(" "));
+  }
+
+  /** A button that has a moving picture checked as the clip that it is. */
+  offerClip() {
+    const button = make("button", { type: "button", class: "unmask-action" }, [this.page.checkClip]);
+    button.addEventListener("click", () => {
+      this.isClip = true;
+      this.wait();
+      this.title.focus();
+      this.surroundings.enqueue(this);
+    });
+    return button;
   }
 
   /** @param {CheckFailure} failure */
@@ -201,4 +226,13 @@ export class Card {
  */
 function wordFailure(kind, failures) {
   return failures[kind] ?? (kind === "waking" ? failures.slow : failures.server);
+}
+
+/**
+ * Say whether a file is a video, by its type, or by its name where the system knows none.
+ * @param {File} file
+ * @returns {boolean}
+ */
+function isVideo({ type, name }) {
+  return type.startsWith("video/") || (type === "" && /\.(mp4|m4v|mov|webm|mkv)$/i.test(name));
 }

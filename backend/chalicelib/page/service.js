@@ -25,9 +25,16 @@
  * @property {{name: string, version: string}} model
  * @property {boolean} flags whether verdicts can be flagged for re-check
  * @property {number} [api] level of the API; services from before there were levels do not tell
+ * @property {number} [video_bytes] largest video in one request; older services tell none
+ * @property {number} [upload_bytes] largest one by way of an upload; 0 where there are none
  */
 
 /** @typedef {{time: number, image: Blob}} Frame seconds, and a JPEG, PNG or WebP */
+
+/**
+ * How far a check of a large video is.
+ * @typedef {{step: "sending" | "checking", part: number}} Progress part: 0 to 1
+ */
 
 /** @typedef {"offline" | "waking" | "busy" | "slow" | "stopped" | "declined" | "too_large" | "unsupported" | "unreadable" | "server" | "forbidden" | "too_old" | "too_new"} FailureKind */
 
@@ -37,9 +44,15 @@ export const NEWEST_API = 1;
 
 // An API gateway gives up after 29 s; a service on the same desk may take longer on a huge picture.
 const PATIENCE_MS = 60_000;
+// An upload may take longer, on a slow line.
+const UPLOAD_MS = 30 * 60_000;
+// How often a check of an upload is asked after.
+const POLL_MS = 1000;
 
 // Longer pieces would not fit into the arguments of one call; a multiple of three leaves no padding inside.
 const PIECE = 0x6000;
+
+const TAKEN_VIDEOS = ["video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "image/gif"];
 
 const VERDICTS = ["likely_fake", "likely_real", "uncertain", "no_face"];
 
@@ -82,6 +95,38 @@ export class Service {
     if (!known) throw new CheckFailure("unsupported");
     const type = picture.type || "application/octet-stream";
     return askVerdict(this, "v1/checks/image", picture, type, stop);
+  }
+
+  /**
+   * Check a video by its file. What is too large for one request is uploaded, and asked after until it is done.
+   * @param {Blob} video
+   * @param {AbortSignal} stop
+   * @param {(progress: Progress) => void} [onProgress] told of uploads only
+   * @returns {Promise<Verdict>} with `tracks` and `coverage`
+   * @throws {CheckFailure}
+   */
+  async checkVideo(video, stop, onProgress = () => {}) {
+    const type = TAKEN_VIDEOS.includes(video.type) ? video.type : "application/octet-stream";
+    const { video_bytes: most = Infinity, upload_bytes: mostUploaded = 0 } = await this.readHealth(stop);
+    if (video.size <= most || video.size > mostUploaded) {
+      return askVerdict(this, "v1/checks/video", video, type, stop);
+    }
+    const asked = { method: "POST", headers: { "Content-Type": "application/json" } };
+    const body = JSON.stringify({ bytes: video.size });
+    const { id, upload } = await ask(this, "v1/uploads", { ...asked, body }, { stop, check: true });
+    onProgress({ step: "sending", part: 0 });
+    const place = new URL(upload.url, this.base ? `${this.base}/` : location.href);
+    await send(place.href, upload.headers, video, stop);
+    for (;;) {
+      const told = await ask(this, `v1/uploads/${encodeURIComponent(id)}`, { method: "GET" }, { stop });
+      if (told?.state === "done" && isVerdict(told.check)) return told.check;
+      if (told?.state === "failed") {
+        const kind = nameFailure(told.status, { body: told, check: true });
+        throw new CheckFailure(kind, { explanation: told.error?.message });
+      }
+      onProgress({ step: "checking", part: Number(told?.progress ?? 0) });
+      await pause(POLL_MS, stop);
+    }
   }
 
   /**
@@ -279,6 +324,42 @@ async function askVerdict(service, path, body, type, stop) {
   if (isVerdict(answer)) return answer;
   const unknown = typeof answer?.verdict === "string" && !VERDICTS.includes(answer.verdict);
   throw new CheckFailure(unknown ? "too_new" : "server");
+}
+
+/**
+ * Bring a file to where the service said, which may be another host.
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ * @param {Blob} file
+ * @param {AbortSignal} stop
+ * @returns {Promise<void>}
+ */
+async function send(url, headers, file, stop) {
+  const patience = AbortSignal.timeout(UPLOAD_MS);
+  const signal = AbortSignal.any([stop, patience]);
+  try {
+    const response = await fetch(url, { method: "PUT", headers, body: file, signal, redirect: "manual" });
+    if (!response.ok) throw readFailure(response, parse(await response.text()));
+  } catch (error) {
+    if (error instanceof CheckFailure) throw error;
+    if (stop.aborted) throw new CheckFailure("stopped");
+    throw new CheckFailure(patience.aborted ? "slow" : "offline");
+  }
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} stop
+ * @returns {Promise<void>}
+ */
+function pause(milliseconds, stop) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    stop.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new CheckFailure("stopped"));
+    });
+  });
 }
 
 /**

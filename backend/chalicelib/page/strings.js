@@ -47,6 +47,8 @@ export const english = {
       face_too_blurred: "The face is too blurred to show the details that the model goes by.",
       face_too_dark: "The face is too dark to show the details that the model goes by.",
       too_few_frames: "The face was seen in only a few frames, so there is little for the model to go on.",
+      only_a_thumbnail: "The file holds a single frame: a thumbnail, not a moving picture.",
+      clip_cut_short: "The video breaks off, or took too long to read. Only its beginning was judged.",
       more_faces_than_checked:
         "The picture holds more faces than are judged at once. Only the largest were judged.",
       between_thresholds:
@@ -58,6 +60,7 @@ export const english = {
     face: "Face {number} of {count}, {words}",
     picture: "The checked picture, {source}",
     pictureMissing: "This browser cannot show this picture. The faces stand where they were found.",
+    videoMissing: "This browser cannot show this video. The timeline stands for it.",
     frame: "The checked frame at {time}, {source}",
     map: {
       hint: "Point at a face, tap it or move to it with the Tab key to see which areas moved the score.",
@@ -246,9 +249,13 @@ export const english = {
 
   page: {
     pasted: "Pasted picture",
-    tooMany: "Only the first {most} of {count} pictures were taken: up to {most} can be checked at once.",
-    nothingDropped: "That holds no picture file. Save the picture first, then drop the file here.",
+    tooMany: "Only the first {most} of {count} files were taken: up to {most} can be checked at once.",
+    nothingDropped: "That holds no file. Save the picture or video first, then drop the file here.",
     nothingPasted: "The clipboard holds no picture.",
+    moving: "This picture moves; only its first frame was judged.",
+    checkClip: "Check the clip",
+    uploading: "Sending the video: {percent}",
+    framesDone: "Checking frames: {percent}",
     waiting: "Waiting for its turn",
     checking: "Checking …",
     stillChecking: "Still checking. A service that was asleep needs some seconds to wake up.",
@@ -280,14 +287,14 @@ export const english = {
       stopped: { title: "Stopped", explanation: "You stopped this check before it had an answer." },
       too_large: {
         title: "The file is too large",
-        explanation: "The service does not take files of this size. Try a smaller copy of the picture.",
+        explanation: "The service does not take files of this size. Try a smaller copy.",
       },
       unsupported: {
-        title: "Not a picture that can be opened",
-        explanation: "Choose a photo or another still picture, for example a JPEG, PNG or WebP file.",
+        title: "Nothing that can be opened",
+        explanation: "Choose a picture, such as a JPEG, PNG or WebP file, or a video, such as an MP4 or WebM file.",
       },
       unreadable: {
-        title: "The picture cannot be read",
+        title: "The file cannot be read",
         explanation: "The file is damaged, incomplete, or too small to hold a face.",
       },
       server: {

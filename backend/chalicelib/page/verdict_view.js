@@ -45,6 +45,7 @@ import {
  * @property {Verdict} verdict
  * @property {string | null} picture address of the picture for an <img>; the caller owns it
  * @property {string[]} [frames] addresses of a video's frames, by their index
+ * @property {string} [film] address of the video itself, in which frames are found by their times; the caller owns it
  * @property {string} source what was checked, in words: a file's name, "poster", "current frame"
  * @property {Language} strings
  * @property {Thresholds | null} thresholds null where they could not be loaded
@@ -65,6 +66,8 @@ import {
 // No taller than a screen can show, or a card beside other things; em.
 const STAGE_HEIGHT = 34;
 const COMPACT_STAGE_HEIGHT = 18;
+// Times are rounded to milliseconds; so far behind one, the frame is surely the one that begins there.
+const INTO_FRAME_S = 0.004;
 
 /**
  * Draw a verdict.
@@ -161,11 +164,11 @@ function drawStill(options) {
  * @returns {View}
  */
 function drawClip(options, tracks) {
-  const { verdict, strings, frames, source } = options;
+  const { verdict, strings, frames, film, source } = options;
   const { timeline, frame: alt } = strings.verdict;
   // A point is judged as a frame alone.
   const thresholds = options.thresholds?.frame ?? options.thresholds;
-  const stage = frames?.length ? drawStage(options) : null;
+  const stage = film ? drawFilm(options, film) : frames?.length ? drawStage(options) : null;
   const caption = make("p", { class: "unmask-caption" });
   const figure = make("figure", { class: "unmask-figure" });
   /** @type {FaceLayer | undefined} */
@@ -183,8 +186,8 @@ function drawClip(options, tracks) {
   const choose = (track, index) => {
     tell(track, index);
     const { frame, time } = tracks[track].points[index];
-    if (!stage || !frames) return;
-    stage.show(frames[frame] ?? null, fill(alt, { time: wordTime(time, strings), source }));
+    if (!stage) return;
+    stage.show(frames?.[frame] ?? null, fill(alt, { time: wordTime(time, strings), source }), time);
     const seen = gatherFrame(tracks, frame);
     layer?.destroy();
     layer = drawFaceLayer({
@@ -214,29 +217,22 @@ function drawClip(options, tracks) {
 }
 
 /**
+ * What faces lie on; `show` takes the address of a picture, what it shows in words, and its time in a video.
+ * @typedef {object} Stage
+ * @property {HTMLElement} element
+ * @property {(address: string | null, alt: string, time?: number) => void} show
+ */
+
+/**
  * A copy of the picture, as large as it fits, for faces to lie on.
  * @param {Options} options
- * @returns {{element: HTMLElement, show: (address: string | null, alt: string) => void}}
+ * @returns {Stage}
  */
-function drawStage({ verdict: { media }, strings, compact }) {
+function drawStage(options) {
   const image = make("img", { draggable: "false" });
-  const stage = make("div", { class: "unmask-stage" }, [image]);
-  const ratio = media.width / media.height;
-  stage.style.aspectRatio = String(ratio);
-  const height = compact ? COMPACT_STAGE_HEIGHT : STAGE_HEIGHT;
-  // Small pictures are not blown up beyond use.
-  stage.style.maxWidth = `min(100%, ${height * ratio}em, max(${media.width}px, 18em))`;
-  const note = make("p", { class: "unmask-missing" }, [strings.verdict.pictureMissing]);
-  /** @param {boolean} missing */
-  const setMissing = (missing) => {
-    image.hidden = missing;
-    stage.toggleAttribute("data-missing", missing);
-    if (missing) stage.after(note);
-    else note.remove();
-  };
-  image.addEventListener("error", () => setMissing(true));
+  const { element, setMissing } = setStage(image, options, options.strings.verdict.pictureMissing);
   return {
-    element: stage,
+    element,
     show(address, alt) {
       image.alt = alt;
       if (address !== null && address === image.getAttribute("src")) return;
@@ -244,6 +240,51 @@ function drawStage({ verdict: { media }, strings, compact }) {
       if (address !== null) image.src = address;
     },
   };
+}
+
+/**
+ * The video itself, standing still at the time that is shown.
+ * @param {Options} options
+ * @param {string} address
+ * @returns {Stage}
+ */
+function drawFilm(options, address) {
+  const video = make("video", { src: address, preload: "auto", playsinline: "", role: "img" });
+  video.muted = true;
+  const { element } = setStage(video, options, options.strings.verdict.videoMissing);
+  return {
+    element,
+    show(_, alt, time = 0) {
+      video.ariaLabel = alt;
+      video.currentTime = time + INTO_FRAME_S;
+    },
+  };
+}
+
+/**
+ * Give a picture or video its place, and say so where the browser cannot show it.
+ * @param {HTMLImageElement | HTMLVideoElement} view
+ * @param {Options} options
+ * @param {string} words
+ * @returns {{element: HTMLElement, setMissing: (missing: boolean) => void}}
+ */
+function setStage(view, { verdict: { media }, compact }, words) {
+  const stage = make("div", { class: "unmask-stage" }, [view]);
+  const ratio = media.width / media.height;
+  stage.style.aspectRatio = String(ratio);
+  const height = compact ? COMPACT_STAGE_HEIGHT : STAGE_HEIGHT;
+  // Small pictures are not blown up beyond use.
+  stage.style.maxWidth = `min(100%, ${height * ratio}em, max(${media.width}px, 18em))`;
+  const note = make("p", { class: "unmask-missing" }, [words]);
+  /** @param {boolean} missing */
+  const setMissing = (missing) => {
+    view.hidden = missing;
+    stage.toggleAttribute("data-missing", missing);
+    if (missing) stage.after(note);
+    else note.remove();
+  };
+  view.addEventListener("error", () => setMissing(true));
+  return { element: stage, setMissing };
 }
 
 /**

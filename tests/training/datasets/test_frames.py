@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from chalicelib import captures
 from chalicelib.settings import Settings
-from training.datasets import frames
 from training.datasets.frames import FrameRule, Unusable, read_photo, read_video, rescale
 
 SETTINGS = Settings()
@@ -64,7 +64,7 @@ def test_frames_are_those_that_were_asked_for(film: Any, tmp_path: Path, name: s
 def test_a_jump_gives_the_same_frames(film: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = film(tmp_path / "clip.mp4", frames=40)
     walked = list(read_video(path, FrameRule("every", 13), SETTINGS))
-    monkeypatch.setattr(frames, "SEEK_FROM", 5)
+    monkeypatch.setattr(captures, "SEEK_FROM", 5)
     jumped = list(read_video(path, FrameRule("every", 13), SETTINGS))
     assert [frame.index for frame in jumped] == [frame.index for frame in walked] == [0, 13, 26, 39]
     for one, other in zip(walked, jumped, strict=True):
@@ -101,8 +101,8 @@ def test_damage_is_told_in_the_answer_and_not_on_standard_error(tmp_path: Path) 
     code = (
         "import sys; sys.path[:0] = ['backend']\n"
         "from pathlib import Path\n"
-        "from training.datasets.frames import Unusable, open_capture\n"
-        "try: open_capture(Path(sys.argv[1]))\n"
+        "from chalicelib.captures import Capture, Unusable\n"
+        "try: Capture(Path(sys.argv[1]))\n"
         "except Unusable: print('told')\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "clip.mp4")]
