@@ -37,6 +37,8 @@ LONGEST_LINE = 10_000
 # What FFmpeg as OpenCV brings it reads the container of but cannot decode, by its four letters.
 _UNDECODABLE = {"AV01": "AV1", "av01": "AV1", "vvc1": "VVC"}
 
+# The folder that `chalicelib` lies in.
+HOME = Path(__file__).resolve().parent.parent
 # What makes a process find our code and the libraries, and no more: a decoder needs no credentials.
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH", "TMPDIR", "SYSTEMROOT")
 
@@ -189,7 +191,9 @@ class _Sampler:
     def __enter__(self) -> _Sampler:
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         # One thread: a pool of OpenBLAS takes as much address space as all the rest.
-        environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
+        # Where our own code lies is not on the path of an editable installation, which finds it by a hook of `site`.
+        path = [str(HOME), *filter(None, sys.path)]
+        environment |= {"PYTHONPATH": os.pathsep.join(path), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
             # Without `site`, which would only look for what `sys.path` already says.
             [sys.executable, "-S", "-m", "chalicelib.sampler", str(self._path.absolute()), encode_order(self._order)],

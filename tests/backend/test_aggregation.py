@@ -14,7 +14,7 @@ from chalicelib.aggregation import RULES, SERVED, aggregate
         ("mean", [-2.0], -2.0),
         pytest.param("confident", [4.0, 2.0, -1.0, 0.0], 3.0, id="half are sure of a fake"),
         pytest.param("confident", [4.0, -1.0, 0.0], 1.0, id="a third is sure of a fake, too few"),
-        pytest.param("confident", [-2.0] * 10 + [3.0], -17 / 11, id="ten of eleven are sure of a real face: nearly"),
+        pytest.param("confident", [-2.0] * 9 + [3.0], -1.5, id="nine of ten are sure of a real face: just too few"),
         pytest.param("confident", [-2.0] * 19 + [3.0], -2.0, id="nineteen of twenty are"),
         pytest.param("top", [float(n) for n in range(8)], 6.5, id="the highest quarter of eight"),
         pytest.param("top", [3.0, 1.0], 3.0, id="at least one"),

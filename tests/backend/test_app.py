@@ -520,6 +520,9 @@ def test_health_names_the_model(ask: Ask) -> None:
         "api": API,
         "model": {"name": "stand-in", "version": "2025.01-test"},
         "flags": False,
+        "video_bytes": web.checker().settings.max_video_bytes,
+        # These tests make no place for any.
+        "upload_bytes": 0,
     }
 
 

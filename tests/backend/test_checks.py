@@ -449,10 +449,13 @@ def test_of_many_faces_in_a_frame_the_largest_are_judged(make_checker: Make, fil
     assert (len(check["tracks"]), check["reasons"]) == (3, ["more_faces_than_checked"])
 
 
-def test_frames_may_differ_in_size(film: Callable[..., list[Frame]], parts: Any) -> None:
+def test_frames_may_differ_in_size(film: Callable[..., list[Frame]], parts: Any, encode: Encode) -> None:
     double = tuple(2 * value for value in LEFT)
     finder = parts.FrameFinder([LEFT], [LEFT], [double], [double])
-    frames = film(2) + [Frame(frame.time + 1, frame.data) for frame in film(2, size=(480, 320))]
+    small = film(2)
+    # The same scene twice as large.
+    pixels = [np.asarray(Pillow.open(io.BytesIO(frame.data))).repeat(2, axis=0).repeat(2, axis=1) for frame in small]
+    frames = small + [Frame(2.0 + n, encode(large)) for n, large in enumerate(pixels)]
     check = Checker(Settings(), finder, parts.Detector(3.0), None).check_frames(frames)
     (track,) = check["tracks"]
     assert [point["box"] for point in track["points"]] == [list(LEFT)] * 2 + [list(double)] * 2

@@ -224,7 +224,7 @@ def test_an_address_that_fails_is_a_row_of_its_own_and_the_rest_goes_on(run: Run
         "unsupported_media",
     ]
     assert "check its file instead" in told[0]["error"]["message"]
-    assert "only pictures can be fetched" in told[6]["error"]["message"]
+    assert "only pictures and videos can" in told[6]["error"]["message"]
     assert told[-1]["faces"]
     assert net.trap.accepted == 0
     rows = run("check", *sources).stdout.splitlines()[1:]
@@ -309,7 +309,7 @@ def test_a_folder_without_pictures_is_no_failure(run: Run, home: Path) -> None:
     (home / "empty").mkdir()
     result = run("check", "empty")
     assert result.exit_code == 0
-    assert "No pictures there." in result.stderr
+    assert "No pictures or videos there." in result.stderr
 
 
 def test_a_circle_of_links_ends(run: Run, photos: Path) -> None:

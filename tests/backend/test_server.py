@@ -306,7 +306,11 @@ def test_row_48_the_same_picture_many_times_at_once_is_one_check(
 
 
 def test_large_bodies_beyond_the_memory_for_them_are_told_to_wait(models: Path, tmp_path: Path, jpeg: bytes) -> None:
-    limits = {"UNMASK_MAX_BYTES": "2000000", "UNMASK_MAX_BYTES_IN_FLIGHT": "3000000"}
+    limits = {
+        "UNMASK_MAX_BYTES": "2000000",
+        "UNMASK_MAX_VIDEO_BYTES": "2000000",
+        "UNMASK_MAX_BYTES_IN_FLIGHT": "3000000",
+    }
     large, kind = jpeg + bytes(1_500_000), {"Content-Type": "image/jpeg"}
     head = f"POST /v1/checks/image HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: {len(large)}\r\n\r\n"
     with serving(models, tmp_path, **limits) as server:
