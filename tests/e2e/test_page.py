@@ -283,7 +283,7 @@ def test_dropped_pictures_are_checked(page: Any, server: PageServer, portrait_fi
 
 def test_a_drop_without_a_picture_is_explained(page: Any, server: PageServer) -> None:
     drop(page, [])
-    expect(page.get_by_role("alert")).to_contain_text("Save the picture first")
+    expect(page.get_by_role("alert")).to_contain_text("Save the picture or video first")
     assert checks(server) == []
 
 

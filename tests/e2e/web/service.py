@@ -167,7 +167,7 @@ def running_service(folder: Path) -> Iterator[Proxy]:
     checker = Checker.from_settings(settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(web, "_load_checker", lambda: checker)
-        server = Server("127.0.0.1", 0, settings.max_bytes, settings.max_bytes_in_flight)
+        server = Server("127.0.0.1", 0, settings)
         proxy = Proxy(server.server_address[1])
         with serving(server), serving(proxy):
             yield proxy
