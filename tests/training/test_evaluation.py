@@ -14,7 +14,7 @@ from chalicelib.errors import ModelUnavailable
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from training.commands.evaluate import evaluate
-from training.evaluation import ENSEMBLE, FLOAT_STUDENT, find_model, score, summarise, write_report
+from training.evaluation import FLOAT_STUDENT, find_model, score, summarise, write_report
 from training.manifest import Sample, read_manifest
 
 SETTINGS = Settings()
@@ -123,7 +123,6 @@ def test_a_model_is_found_by_name_file_run_folder_or_models_folder(tmp_path: Pat
     served = SETTINGS.models / "model_card.json"
     assert find_model("int8", SETTINGS).network == SETTINGS.models / "detector.tflite"
     assert find_model("float", SETTINGS).network == FLOAT_STUDENT
-    assert find_model("ensemble", SETTINGS).card == ENSEMBLE.with_name("card.json")
     assert find_model(str(run), SETTINGS).card == run / "card.json"
     assert find_model(str(run / "network.keras"), SETTINGS) == find_model(str(run), SETTINGS)
     assert find_model(str(old), SETTINGS).card == served
@@ -155,7 +154,7 @@ def test_the_command_writes_figures_and_scores(root: Path, tmp_path: Path) -> No
     told = json.loads((tmp_path / "new" / "out.json").read_text())
     assert set(told) == {"metrics", "scores"}
     assert {"path", "label", "source", "fake_probability", "verdict"} <= set(told["scores"][0])
-    parts = {"overall", "sources", "against_real", "levels", "table", "bands", "left_out"}
+    parts = {"overall", "sources", "against_real", "levels", "aggregation", "table", "bands", "left_out"}
     assert parts == set(told["metrics"])
     assert {"face_side", "skin_angle"} <= set(told["scores"][0])
     assert "all, one threshold" in answer.output

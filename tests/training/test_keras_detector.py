@@ -65,7 +65,7 @@ def test_a_network_with_a_map_gives_it(mapped: keras.Model, tmp_path: Path) -> N
     assert detector.side == 32
     assert detector.card["evidence"] is True
     assert logits.shape == (3,)
-    assert maps.shape == (3, 1, 1)
+    assert maps.shape == (3, 2, 2)
     assert np.allclose(maps.mean(axis=(1, 2)), logits, atol=1e-5)
 
 

@@ -19,8 +19,8 @@ def test_without_a_lesson_the_network_is_its_own_learner() -> None:
 def test_cells_follow_the_logit() -> None:
     network = build_student(64, 0.35, None, 0)
     answers = make_learner(network, cells=True).predict_on_batch(VIEWS)
-    assert count_cells(network) == 2
-    assert answers.shape == (2, 5)
+    assert count_cells(network) == 4
+    assert answers.shape == (2, 17)
     assert np.allclose(answers[:, :1], network.predict_on_batch(VIEWS), atol=1e-6)
     assert np.allclose(answers[:, 1:].mean(axis=1), answers[:, 0], atol=1e-5)
 
@@ -33,7 +33,7 @@ def test_the_teacher_comes_last_and_is_not_trained() -> None:
     assert np.allclose(answers[:, -1:], teacher.predict_on_batch(VIEWS), atol=1e-5)
     learner.compile(keras.optimizers.SGD(0.1), loss="mse")
     own = network.get_weights()
-    learner.train_on_batch(VIEWS, np.zeros((2, 6), np.float32))
+    learner.train_on_batch(VIEWS, np.zeros((2, 18), np.float32))
     assert all(np.array_equal(a, b) for a, b in zip(before, teacher.get_weights(), strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(own, network.get_weights(), strict=True))
 

@@ -34,7 +34,7 @@ def test_the_noisy_model_shares_the_networks_layers_and_answers_alike() -> None:
     noisy = add_noise(network, 2.0)
     logit, evidence = noisy.predict_on_batch(VIEWS)
     assert np.allclose(logit, network.predict_on_batch(VIEWS), atol=1e-6)
-    assert evidence.shape == (4, 2, 2, 1)
+    assert evidence.shape == (4, 4, 4, 1)
     assert noisy.get_layer("block_4_expand") is network.get_layer("block_4_expand")
     rounded = {layer.name.removesuffix("_noise") for layer in noisy.layers if isinstance(layer, RoundingNoise)}
     assert {"block_4_project", "block_4_add", network.layers[0].name} <= rounded
@@ -49,5 +49,5 @@ def test_a_learner_under_noise_answers_cell_by_cell() -> None:
     assert np.allclose(quiet.predict_on_batch(VIEWS), noisy.predict_on_batch(VIEWS), atol=1e-6)
     noisy.compile(keras.optimizers.SGD(0.1), loss="mse")
     before = network.get_weights()
-    noisy.train_on_batch(VIEWS, np.zeros((4, 5), np.float32))
+    noisy.train_on_batch(VIEWS, np.zeros((4, 17), np.float32))
     assert not all(map(np.array_equal, before, network.get_weights()))

@@ -134,7 +134,7 @@ def test_a_pool_is_the_mean_over_places_of_what_the_head_sees() -> None:
     views = np.random.default_rng(0).uniform(-1, 1, (2, SIDE, SIDE, 3)).astype(np.float32)
     features = keras.ops.convert_to_numpy(pool(views, training=False))
     kernel, bias = network.get_layer("evidence").get_weights()
-    assert features.shape == (2, 1280)
+    assert features.shape == (2, 192)
     assert np.allclose(features @ kernel[0, 0] + bias, network(views, training=False), atol=1e-4)
 
 
