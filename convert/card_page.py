@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.reporting.summary import spell, spell_interval
+
 BANDS = {
     "face_side": "Larger side of the face",
     "apparent_skin_tone": "Apparent skin tone (individual typology angle of the cheeks, as the picture shows them)",
 }
-NONE = "–"
 
 
 def describe_model(card: Mapping[str, Any]) -> str:
@@ -32,7 +33,7 @@ def describe_model(card: Mapping[str, Any]) -> str:
         "## Figures by family\n" + _tabulate(card["families"]),
         f"Called likely fake are {_percent(overall, 'real_called_fake')} of the real pictures and "
         f"{_percent(overall, 'fake_called_fake')} of the fakes; {_percent(overall, 'uncertain')} of all are uncertain. "
-        f"The expected calibration error is {_number(overall, 'ece')}.",
+        f"The expected calibration error is {spell(overall.get('ece'))}.",
         *([_tabulate_degradations(card["degradations"])] if card["degradations"] else []),
         *(f"## {title}\n" + _tabulate(card["bands"][name]) for name, title in BANDS.items()),
         "The data names nobody's age, sex or skin; what cheeks look like in a picture stands in for the last, and for "
@@ -71,7 +72,7 @@ def _tabulate(rows: Sequence[Mapping[str, Any]]) -> str:
                 str(row["fakes"]),
                 str(row["reals"]),
                 _interval(row),
-                _number(row, "tpr_at_5_fpr"),
+                spell(row.get("tpr_at_5_fpr")),
                 f"{_percent(row, 'fake_called_fake')} / {_percent(row, 'fake_called_real')}",
             ]
             for row in rows
@@ -106,18 +107,11 @@ def _tell_quantisation(quantisation: Mapping[str, Any]) -> str:
     )
 
 
-def _number(figures: Mapping[str, Any], name: str) -> str:
-    value = figures.get(name)
-    return NONE if value is None else f"{value:.3f}"
-
-
 def _percent(figures: Mapping[str, Any], name: str) -> str:
     value = figures.get(name)
-    return NONE if value is None else f"{value:.1%}".replace("%", " %")
+    return spell(value) if value is None else f"{value:.1%}".replace("%", " %")
 
 
 def _interval(figures: Mapping[str, Any]) -> str:
-    ends = figures.get("auc_interval")
-    if figures.get("auc") is None:
-        return NONE
-    return _number(figures, "auc") + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends and None not in ends else "")
+    ends = spell_interval(figures.get("auc_interval"))
+    return spell(figures.get("auc")) + (f" ({ends})" if ends else "")

@@ -217,7 +217,7 @@ class _Trial:
     def run(self, model: bytes, float_operators: int, steps: int, report: Callable[[str], None]) -> _Tried:
         """Try a model, and say what it loses; see `_Tried`."""
         views, labels = self._validation.views, self._validation.labels
-        self._write(model)
+        self.stage(model)
         logits = Detector(self._staging, self._settings.threads).score(views)[0]
         calibrations = fit_calibrations(
             labels, logits, self._validation.sources, self._validation.groups, self._validation.clips
@@ -232,11 +232,8 @@ class _Trial:
         report(tried.describe())
         return tried
 
-    def keep(self, tried: _Tried) -> None:
+    def stage(self, model: bytes) -> None:
         """Leave a model in the staging folder."""
-        self._write(tried.model)
-
-    def _write(self, model: bytes) -> None:
         (self._staging / "detector.tflite").write_bytes(model)
         # Scoring needs a card, and the card's calibration needs the scores: until then, that of a bare logit.
         bare = asdict(Calibrations.alike(Calibration(1.0, 0.0, 0.5, 0.5)))
@@ -293,7 +290,7 @@ def _quantise_within_gate(
     if not passed:
         raise GateError(f"int8 loses more than the gate allows: {tries[-1].describe()}")
     best = min(passed, key=lambda tried: tried.float_operators)
-    trial.keep(best)
+    trial.stage(best.model)
     return {
         "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(best.model).hexdigest()[:8]}",
         "bytes": len(best.model),

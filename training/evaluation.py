@@ -179,13 +179,7 @@ def format_rules(rules: dict[str, Any]) -> str:
     names = ("pictures", "auc", "auc_interval", "eer", "tpr_at_5_fpr")
     lines = [f"{'rule' + (' (served: ' + SERVED + ')'):<24}" + "".join(f"{name:>16}" for name in names)]
     for rule, figures in rules.items():
-        cells = [
-            "–".join(f"{bound:.3f}" for bound in value)
-            if isinstance(value := figures.get(name), tuple)
-            else _cell(value)
-            for name in names
-        ]
-        lines.append(f"{rule:<24}" + "".join(f"{cell:>16}" for cell in cells))
+        lines.append(f"{rule:<24}" + "".join(f"{_cell(figures.get(name)):>16}" for name in names))
     return "\n".join(lines)
 
 
