@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chalicelib.checks import Finds, Scores
+from chalicelib.checks import Finds, Progress, Scores, no_progress
 from chalicelib.errors import ModelUnavailable, UnmaskError
 from chalicelib.faces import FaceFinder, crop_face
 from chalicelib.images import decode
@@ -34,13 +34,8 @@ CHUNK_BYTES = 200_000_000
 
 # A picture, the crops of its faces uint8 [N, S, S, 3], and why each of them cannot be judged.
 _Waiting = tuple[Sample, np.ndarray, list[tuple[Reason, ...]]]
-Progress = Callable[[int, int], None]
 # What pictures go through before they are checked: pixels to the bytes of a file, picture by picture.
 Alter = Callable[[Sequence[np.ndarray]], list[bytes]]
-
-
-def no_progress(done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
