@@ -43,6 +43,9 @@ Found = Literal[
     "remote_manifest",
     "unreadable",
 ]
+FlagState = Literal["waiting", "scored", "gone", "needs_review"]
+FlagOrigin = Literal["person", "uncertain"]
+PictureChange = Literal["same", "replaced", "gone"]
 
 # Level of this API, told by `GET /v1/health`. It grows when something is added or removed that a client must know of;
 # `LEAST_API` and `NEWEST_API` in page/service.js say which levels the page and the extension understand.
@@ -293,6 +296,71 @@ class Link(TypedDict):
     """Where a picture or video lies."""
 
     url: Annotated[str, Note("http or https, on port 80 or 443, without user name and password.", format="uri")]
+
+
+class FlagRequest(TypedDict):
+    """What is to be looked at again: a check, an address, or both."""
+
+    check_id: NotRequired[Annotated[str, Note("Of the check that is doubted.", pattern="^[0-9a-f]{32}$")]]
+    url: NotRequired[Annotated[str, Note("Where the picture or video lies; fetched in its turn.", format="uri")]]
+    note: NotRequired[Annotated[str, Note("In your own words, at most 500 characters.")]]
+    keep: NotRequired[
+        Annotated[bool, Note("Whether the picture may be kept for the next look; else address and hash are.")]
+    ]
+    picture: NotRequired[
+        Annotated[str, Note("The checked file itself, in base64 without line breaks; only with `check_id` and `keep`.")]
+    ]
+
+
+class Score(TypedDict):
+    """What one model said of a flagged picture."""
+
+    verdict: PictureVerdict
+    fake_probability: Annotated[float | None, Note("Null where there is no face.", minimum=0, maximum=1)]
+    model: Model
+    sha256: Annotated[str, Note("Of the bytes that were scored.", pattern="^[0-9a-f]{64}$")]
+    checked_at: Annotated[str, Note("UTC.", format="date-time")]
+    signals: Annotated[int, Note("How many declared signals the file carried.", minimum=0)]
+
+
+class Rescore(TypedDict):
+    """What the latest look at a flagged picture found."""
+
+    picture: Annotated[PictureChange, Note("The picture beside the one that was flagged.")]
+    score: Annotated[Score | None, Note("Of the heavy models; null where the picture was gone before they saw it.")]
+    looks: Annotated[int, Note("Looks that found something out.", minimum=1)]
+    at: Annotated[str, Note("UTC, of this look.", format="date-time")]
+
+
+class Flag(TypedDict):
+    """A picture that is looked at again, and what came of it."""
+
+    id: Annotated[str, Note("Random; whoever holds it can read and delete the flag.", pattern="^[0-9a-f]{32}$")]
+    revision: Annotated[int, Note("Grows with every change.", minimum=1)]
+    state: Annotated[
+        FlagState,
+        Note("`needs_review` waits for a person: three looks in a row failed, or there is nothing to look at."),
+    ]
+    origin: Annotated[FlagOrigin, Note("Who flagged: somebody, or the service because its verdict was uncertain.")]
+    check_id: Annotated[str | None, Note("Of the check that was doubted; it may be gone.")]
+    url: Annotated[str | None, Note("Where the picture lies.")]
+    sha256: Annotated[str | None, Note("Of the picture that was flagged; null until it was first fetched.")]
+    note: str
+    before: Annotated[Score | None, Note("What the check said.")]
+    after: Annotated[Rescore | None, Note("What the latest look found; null before the first.")]
+    failures: Annotated[int, Note("Looks in a row that failed.", minimum=0)]
+    error: Annotated[ErrorDetail | None, Note("Why the latest look failed.")]
+    created_at: Annotated[str, Note("UTC.", format="date-time")]
+    due_at: Annotated[str | None, Note("UTC, of the next look; null where there will be none.")]
+    kept_until: Annotated[str | None, Note("UTC, until when the picture is kept; null where it is not.")]
+    expires_at: Annotated[str, Note("UTC, when the flag is forgotten.", format="date-time")]
+
+
+class FlagPage(TypedDict):
+    """Some flags, newest first."""
+
+    flags: list[Flag]
+    cursor: Annotated[str | None, Note("Send it back for the next page; null at the end.")]
 
 
 class Thresholds(TypedDict):

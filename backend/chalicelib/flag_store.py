@@ -1,0 +1,62 @@
+"""Where flags are kept: one small interface, for SQLite on one machine and DynamoDB in AWS."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chalicelib.errors import NotFound
+from chalicelib.schema import Flag, FlagPage, FlagState
+
+
+class FlagStore(Protocol):
+    """Flags; every method may raise `StoreUnavailable`. One that has expired counts as not there."""
+
+    def add(self, flag: Flag) -> None:
+        """Keep a new flag."""
+
+    def get(self, flag_id: str) -> Flag:
+        """Return a flag; raises `NotFound`."""
+
+    def browse(self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None) -> FlagPage:
+        """Return flags, newest first.
+
+        Args:
+            state: only those in it; all where None.
+            limit: at most so many, 1 to 500.
+            cursor: from the page before; the first page where None. A flag that is there throughout is met once,
+                whatever comes and goes meanwhile.
+
+        Raises:
+            BadRequest: the cursor is none of ours.
+        """
+
+    def due(self, now: str, limit: int = 100, cursor: str | None = None) -> FlagPage:
+        """Return flags whose `due_at` is not after `now`, longest due first; by an index, never by a scan.
+
+        Args:
+            now: UTC, as flags spell it.
+            limit: at most so many, 1 to 500.
+            cursor: as in `browse`.
+
+        Raises:
+            BadRequest: the cursor is none of ours.
+        """
+
+    def replace(self, flag: Flag) -> bool:
+        """Put the next state of a flag in the place of the one before it.
+
+        Returns:
+            Whether it was done. False where the one that is kept is not of the revision before, since another was
+            faster, or the flag is gone: then nothing is changed.
+        """
+
+    def delete(self, flag_id: str) -> None:
+        """Forget a flag; raises `NotFound`."""
+
+    def close(self) -> None:
+        """Let go of the store; further calls raise `StoreUnavailable`. Closing twice does nothing."""
+
+
+def flag_not_found() -> NotFound:
+    """Build the error for an id that is not known, or not any more."""
+    return NotFound("No flag is stored under that id.")
