@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from chalice.app import Chalice, ChaliceUnhandledError, CORSConfig, Request, Response
 
@@ -28,6 +28,7 @@ from chalicelib.errors import (
     FetchTimeout,
     IncompleteBody,
     ModelUnavailable,
+    NotAllowed,
     NotFound,
     StoreUnavailable,
     TooLarge,
@@ -38,10 +39,28 @@ from chalicelib.errors import (
     UrlNotAllowed,
 )
 from chalicelib.fetching import MAX_REQUEST, read_request
+from chalicelib.flag_desk import LONGEST_PAGE, FlagDesk
+from chalicelib.flags import LONGEST_NOTE, LONGEST_URL
 from chalicelib.frames import read_frames
 from chalicelib.openapi import Operation, document
-from chalicelib.schema import API, Check, Clip, Health, Link, ModelCard, Size, Ticket, Upload
+from chalicelib.schema import (
+    API,
+    Check,
+    Clip,
+    Flag,
+    FlagPage,
+    FlagRequest,
+    FlagState,
+    Health,
+    Link,
+    ModelCard,
+    Note,
+    Size,
+    Ticket,
+    Upload,
+)
 from chalicelib.settings import Settings
+from chalicelib.stores import open_flags, open_pictures
 from chalicelib.uploads import LONGEST_REQUEST, FolderUploads, Uploads, check_upload, read_size
 from chalicelib.videos import spool
 
@@ -90,6 +109,9 @@ CORS = CORSConfig(
     allow_origin="*", allow_headers=["X-Api-Key"], expose_headers=["Retry-After", "X-Request-Id"], max_age=86400
 )
 CHECK_ID = {"check_id": "^[0-9a-f]{32}$"}
+FLAG_ID = {"flag_id": "^[0-9a-f]{32}$"}
+# What a flag's body holds beside the picture; JSON may spell a character of the note as six, or twelve.
+FLAG_WORDS = 12 * (LONGEST_NOTE + LONGEST_URL)
 # What Chalice answers by itself, said in our words.
 CHALICE_REFUSALS = {
     400: ("bad_request", "The request cannot be understood."),
@@ -173,11 +195,16 @@ def check_url() -> Check:
     """Check the picture or video at an address.
 
     It is fetched once for each request, from the public internet only, and judged by its bytes: the answer is the same
-    as for the file itself. Every address that is not fetched is refused in the same words. The address is not kept.
+    as for the file itself. Every address that is not fetched is refused in the same words. The address is not kept,
+    except where this service flags uncertain verdicts for a re-check.
     """
     request = _request.get()
     url = read_request(_read_body(request, MAX_REQUEST))
-    return checker().check_url(url, [request.headers.get("host", "")])
+    check = checker().check_url(url, [request.headers.get("host", "")])
+    found = desk()
+    if found is not None:
+        found.doubt(check, url)
+    return check
 
 
 @route(
@@ -271,6 +298,72 @@ def check_arrival(event: dict[str, Any], context: Any) -> None:
         check_upload(_require_uploads(), checker(), upload_id)
 
 
+@route(
+    "POST",
+    "/v1/flags",
+    Operation(
+        {200: Flag},
+        (
+            BadRequest,
+            UrlNotAllowed,
+            FetchingOff,
+            NotFound,
+            TooLarge,
+            IncompleteBody,
+            FetchFailed,
+            StoreUnavailable,
+            FetchTimeout,
+        ),
+        body=FlagRequest,
+    ),
+    takes=("application/json",),
+)
+def flag_picture() -> Flag:
+    """Flag a picture or video for a second look by the heavy models.
+
+    It is looked at in one of the next batches, by its address, or by the picture itself where that may be kept. Ask for
+    `/v1/flags/{flag_id}` to see what came of it. The flag and its picture can be deleted by whoever holds the id.
+    """
+    request = _request.get()
+    body = _read_body(request, checker().settings.max_bytes * 4 // 3 + FLAG_WORDS)
+    return _require_desk().take(body, [request.headers.get("host", "")])
+
+
+@route(
+    "GET",
+    "/v1/flags",
+    Operation(
+        {200: FlagPage},
+        (BadRequest, NotAllowed, NotFound, StoreUnavailable),
+        query={
+            "state": Annotated[FlagState, Note("Only flags in it.")],
+            "limit": Annotated[int, Note("Flags of a page; 50 if not said.", minimum=1, maximum=LONGEST_PAGE)],
+            "cursor": Annotated[str, Note("Of the page before.")],
+        },
+        headers={"X-Operator-Key": Annotated[str, Note("What the operator of the service has set.")]},
+    ),
+)
+def list_flags() -> FlagPage:
+    """List flags, newest first, for the operator of the service."""
+    request = _request.get()
+    asked = request.query_params or {}
+    key = request.headers.get("x-operator-key", "")
+    return _require_desk().browse(key, asked.get("state"), asked.get("limit"), asked.get("cursor"))
+
+
+@route("GET", "/v1/flags/{flag_id}", Operation({200: Flag}, (NotFound, StoreUnavailable), FLAG_ID))
+def get_flag(flag_id: str) -> Flag:
+    """Tell what came of a flag."""
+    return _require_desk().get(flag_id)
+
+
+@route("DELETE", "/v1/flags/{flag_id}", Operation({204: None}, (NotFound, StoreUnavailable), FLAG_ID))
+def delete_flag(flag_id: str) -> Response:
+    """Forget a flag and the picture that was kept for it."""
+    _require_desk().delete(flag_id)
+    return Response("", status_code=204)
+
+
 @route("GET", "/v1/model", Operation({200: ModelCard}, (ModelUnavailable,)))
 def get_model() -> ModelCard:
     """Tell what the detector is, what it covers and what it does not."""
@@ -285,7 +378,7 @@ def get_health() -> Health:
         "status": "ok",
         "api": API,
         "model": checker().model,
-        "flags": False,
+        "flags": desk() is not None,
         "video_bytes": settings.max_video_bytes,
         "upload_bytes": settings.max_upload_bytes if uploads() else 0,
     }
@@ -391,6 +484,23 @@ def _require_uploads() -> Uploads:
     found = uploads()
     if found is None:
         raise NotFound("No uploads are taken here.")
+    return found
+
+
+@functools.cache
+def desk() -> FlagDesk | None:
+    """Return where flags are taken; None where none are."""
+    settings = checker().settings
+    # A file in Lambda is gone with its process.
+    if _in_lambda():
+        return None
+    return FlagDesk(checker(), open_flags(settings), open_pictures(settings))
+
+
+def _require_desk() -> FlagDesk:
+    found = desk()
+    if found is None:
+        raise NotFound("No flags are taken here.")
     return found
 
 

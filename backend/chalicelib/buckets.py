@@ -1,16 +1,21 @@
-"""Uploads in an S3 bucket; the only module that knows boto3.
+"""Uploads and kept pictures in S3 buckets; the only module that knows S3.
 
-The bucket holds `uploads/ID/clip` and `uploads/ID/state.json`. It needs a lifecycle rule that deletes what is a day
-old, CORS for PUT from any origin, and a notification of created objects under `uploads/` that end in `clip` to the
-function `check_upload`, which may read, write and delete there.
+The bucket for uploads holds `uploads/ID/clip` and `uploads/ID/state.json`. It needs a lifecycle rule that deletes what
+is a day old, CORS for PUT from any origin, and a notification of created objects under `uploads/` that end in `clip` to
+the function `check_upload`, which may read, write and delete there.
+
+The bucket for kept pictures holds `pictures/ID`. It needs a lifecycle rule that deletes them after `UNMASK_KEEP_DAYS`,
+and none but this service may read it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +24,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.errors import StoreUnavailable
+from chalicelib.errors import NotFound, StoreUnavailable
+from chalicelib.pictures import picture_not_found
+from chalicelib.pictures import require_id as require_flag_id
 from chalicelib.schema import Ticket, Upload
 from chalicelib.uploads import LIFETIME, begin, issue, not_found, require_id
 
@@ -30,7 +37,7 @@ class BucketUploads:
     def __init__(self, bucket: str) -> None:
         """Take a bucket, which is not asked for here."""
         self._bucket = bucket
-        self._client = boto3.client("s3", config=Config(signature_version="s3v4", retries={"mode": "standard"}))
+        self._client = _connect()
 
     def reserve(self, size: int) -> Ticket:
         """See `Uploads.reserve`. The address takes so many bytes and no other number."""
@@ -75,6 +82,49 @@ class BucketUploads:
                     self._client.delete_object(Bucket=self._bucket, Key=key)
 
 
+class BucketPictures:
+    """Kept pictures in one bucket; see `pictures.Pictures`."""
+
+    def __init__(self, bucket: str, days: int, clock: Callable[[], float] = time.time) -> None:
+        """Take a bucket, which is not asked for here.
+
+        Args:
+            bucket: its name.
+            days: how long a picture is kept; checked here too, for a lifecycle rule takes up to a day more.
+            clock: seconds since 1970.
+        """
+        self._bucket = bucket
+        self._lifetime = days * 86_400
+        self._clock = clock
+        self._client = _connect()
+
+    def put(self, flag_id: str, data: bytes) -> None:
+        """See `Pictures.put`."""
+        with _explained(picture_not_found):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=_picture(flag_id),
+                Body=data,
+                # Whatever the bytes are, a browser must not make a page of them.
+                ContentType="application/octet-stream",
+                ServerSideEncryption="AES256",
+                Metadata={"until": str(math.ceil(self._clock() + self._lifetime))},
+            )
+
+    def get(self, flag_id: str) -> bytes:
+        """See `Pictures.get`."""
+        with _explained(picture_not_found):
+            found = self._client.get_object(Bucket=self._bucket, Key=_picture(flag_id))
+            if int(found["Metadata"]["until"]) <= self._clock():
+                raise picture_not_found()
+            return bytes(found["Body"].read())
+
+    def delete(self, flag_id: str) -> None:
+        """See `Pictures.delete`."""
+        with _explained(picture_not_found):
+            self._client.delete_object(Bucket=self._bucket, Key=_picture(flag_id))
+
+
 def read_event(event: dict[str, Any]) -> list[str]:
     """Return the ids of the videos whose arrival an S3 event tells."""
     keys = [record["s3"]["object"]["key"].split("/") for record in event.get("Records", [])]
@@ -91,14 +141,23 @@ def _state(upload_id: str) -> str:
     return f"uploads/{upload_id}/state.json"
 
 
+def _picture(flag_id: str) -> str:
+    require_flag_id(flag_id)
+    return f"pictures/{flag_id}"
+
+
+def _connect() -> Any:
+    return boto3.client("s3", config=Config(signature_version="s3v4", retries={"mode": "standard"}))
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what S3 says into an error with a sentence."""
+def _explained(missing: Callable[[], NotFound] = not_found) -> Iterator[None]:
+    """Turn what S3 says into an error with a sentence; `missing` builds that for an object that is not there."""
     try:
         yield
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
-            raise not_found() from error
-        raise StoreUnavailable("The place for uploads does not answer.") from error
+            raise missing() from error
+        raise StoreUnavailable("The bucket does not answer.") from error
     except BotoCoreError as error:
-        raise StoreUnavailable("The place for uploads does not answer.") from error
+        raise StoreUnavailable("The bucket does not answer.") from error

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -31,6 +30,7 @@ from chalicelib.schema import Face as FaceRecord
 from chalicelib.settings import Settings
 from chalicelib.signals import find_signals
 from chalicelib.store import SqliteStore, Store
+from chalicelib.times import now, spell_time
 from chalicelib.tracks import Sighting, follow_faces, pick_faces
 from chalicelib.verdicts import (
     Calibration,
@@ -399,7 +399,7 @@ class Checker:
             "signals": list(signals),
             "media": media,
             "model": self.model,
-            "checked_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "checked_at": spell_time(now()),
             "cached": False,
             "timing_ms": watch.read(),
         }

@@ -50,6 +50,13 @@ class FetchingOff(UnmaskError):
     code = "fetching_off"
 
 
+class NotAllowed(UnmaskError):
+    """That is for the operator alone."""
+
+    status = 403
+    code = "not_allowed"
+
+
 class NotFound(UnmaskError):
     """Nothing is stored under that id."""
 

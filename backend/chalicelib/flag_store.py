@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
-from chalicelib.errors import NotFound
+from chalicelib.errors import BadRequest, NotFound
 from chalicelib.schema import Flag, FlagPage, FlagState
+
+_CURSOR = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.[0-9a-f]{32}", re.ASCII)
 
 
 class FlagStore(Protocol):
@@ -30,11 +33,11 @@ class FlagStore(Protocol):
             BadRequest: the cursor is none of ours.
         """
 
-    def due(self, now: str, limit: int = 100, cursor: str | None = None) -> FlagPage:
-        """Return flags whose `due_at` is not after `now`, longest due first; by an index, never by a scan.
+    def due(self, at: str, limit: int = 100, cursor: str | None = None) -> FlagPage:
+        """Return flags whose `due_at` is not after `at`, longest due first; by an index, never by a scan.
 
         Args:
-            now: UTC, as flags spell it.
+            at: UTC, as flags spell it.
             limit: at most so many, 1 to 500.
             cursor: as in `browse`.
 
@@ -60,3 +63,22 @@ class FlagStore(Protocol):
 def flag_not_found() -> NotFound:
     """Build the error for an id that is not known, or not any more."""
     return NotFound("No flag is stored under that id.")
+
+
+def write_cursor(time: str, flag_id: str) -> str:
+    """Return what a page ends with: the place of its last flag in the order of the list."""
+    return f"{time}.{flag_id}"
+
+
+def read_cursor(cursor: str | None) -> tuple[str, str] | None:
+    """Return the time and id that a cursor names; None for the first page.
+
+    Raises:
+        BadRequest: it is none of ours.
+    """
+    if cursor is None:
+        return None
+    if not _CURSOR.fullmatch(cursor):
+        raise BadRequest("The cursor is none of this list.")
+    time, _, flag_id = cursor.partition(".")
+    return time, flag_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import get_args
 
 from chalicelib.errors import BadRequest
@@ -24,6 +24,7 @@ from chalicelib.schema import (
     Rescore,
     Score,
 )
+from chalicelib.times import spell_time
 
 # A flag, with what came of it, is forgotten after so long.
 LIFETIME = timedelta(days=90)
@@ -185,11 +186,6 @@ def nothing_kept() -> ErrorDetail:
 def is_expired(flag: Flag, now: datetime) -> bool:
     """Tell whether the flag is to be forgotten; a store may still hold it for a while."""
     return flag["expires_at"] <= spell_time(now)
-
-
-def spell_time(time: datetime) -> str:
-    """Return a time in UTC to the second, as it sorts."""
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _follow(flag: Flag) -> Flag:

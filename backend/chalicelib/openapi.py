@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,12 +24,16 @@ class Operation:
         errors: domain errors that it may raise.
         parameters: pattern of each part of the path that varies.
         body: type of the body that is sent; None for the bytes of a file.
+        query: type of each value that may be asked with, by name.
+        headers: type of each header that must be sent, by name.
     """
 
     answers: Mapping[int, Any]
     errors: tuple[type[UnmaskError], ...] = ()
     parameters: Mapping[str, str] | None = None
     body: Any = None
+    query: Mapping[str, Any] | None = None
+    headers: Mapping[str, Any] | None = None
 
 
 class Route(Protocol):
@@ -76,17 +80,24 @@ def _operation(method: str, route: Route, operation: Operation, components: dict
     described: dict[str, Any] = {"operationId": route.view_name, "summary": summary}
     if description:
         described["description"] = " ".join(description.split())
-    if operation.parameters:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}
-            for name, pattern in operation.parameters.items()
-        ]
+    parameters = [*_parameters(operation, components)]
+    if parameters:
+        described["parameters"] = parameters
     if method == "POST":
         # An empty schema is OpenAPI 3.1's way to say "raw bytes".
         media = {} if operation.body is None else {"schema": describe(operation.body, components)}
         described["requestBody"] = {"required": True, "content": dict.fromkeys(route.content_types, media)}
     described["responses"] = _answers(operation, components) | _refusals(operation, components)
     return described
+
+
+def _parameters(operation: Operation, components: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, pattern in (operation.parameters or {}).items():
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}
+    for place, kinds in (("query", operation.query), ("header", operation.headers)):
+        for name, kind in (kinds or {}).items():
+            schema = describe(kind, components)
+            yield {"name": name, "in": place, "required": place == "header", "schema": schema}
 
 
 def _answers(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +21,9 @@ LONGEST_FETCH = 600
 HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 
 
-def _setting(default: T, what: str) -> T:
-    """Declare a setting with its default and what it is, in words for a person."""
-    return field(default=default, metadata={"what": what})
+def _setting(default: T, what: str, *, secret: bool = False) -> T:
+    """Declare a setting with its default and what it is, in words for a person; a secret one is never shown."""
+    return field(default=default, metadata={"what": what, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,19 @@ class Settings:
         (), "names and addresses of this service as they stand in a URL, with commas between: never fetched from"
     )
 
+    # The address of what was checked is kept then, which nobody asked for.
+    flag_uncertain: bool = _setting(
+        False, "whether a fetched picture whose verdict is `uncertain` is flagged for a re-check, with its address"
+    )
+    keep_days: int = _setting(30, "how long a flagged picture is kept, days, where whoever flags agrees to that")
+    flag_bucket: str = _setting(
+        "", "S3 bucket that keeps flagged pictures; without one, a folder beside the store does, and in Lambda none is"
+    )
+    # Notes and addresses are strangers' own.
+    operator_key: str = _setting(
+        "", "what `GET /v1/flags` wants in `X-Operator-Key`; without one, `unmask flags` alone lists them", secret=True
+    )
+
     # Crops come from the full picture.
     search_side: int = _setting(1280, "longer side at which faces are searched, px")
     max_faces: int = _setting(16, "faces judged in one picture, largest first")
@@ -146,7 +159,7 @@ class Entry:
 
     Attributes:
         variable: name in the environment.
-        value: what holds now.
+        value: what holds now; of a secret that is set, only that it is.
         default: what holds where the environment says nothing.
         from_environment: whether the environment says something.
         what: what it is, in Markdown.
@@ -167,9 +180,14 @@ def describe(environ: Mapping[str, str] = os.environ) -> list[Entry]:
     """
     settings = Settings.from_environment(environ)
     return [
-        Entry(_variable(f.name), getattr(settings, f.name), f.default, _variable(f.name) in environ, f.metadata["what"])
+        Entry(_variable(f.name), _show(f, settings), f.default, _variable(f.name) in environ, f.metadata["what"])
         for f in fields(Settings)
     ]
+
+
+def _show(declared: Field[Any], settings: Settings) -> Any:
+    value = getattr(settings, declared.name)
+    return "(set)" if value and declared.metadata["secret"] else value
 
 
 def _variable(name: str) -> str:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from PIL import Image as Pillow
 from backend import app as web
 from chalicelib.checks import Checker
 from chalicelib.errors import StoreUnavailable
+from chalicelib.flag_desk import FlagDesk
 from chalicelib.schema import API
+from chalicelib.stores import open_flags, open_pictures
 from tests.backend import clips
 from tests.backend.web import PRIVATE, Internet, Server, chunked, drip, internet, redirect, reply
 
@@ -45,7 +48,18 @@ def checker(make_checker: Callable[..., Checker], parts: Any, monkeypatch: pytes
     made = make_checker(3.0, store=parts.Store(), max_bytes=100_000, max_video_bytes=200_000)
     monkeypatch.setattr(web, "checker", lambda: made)
     monkeypatch.setattr(web, "uploads", lambda: None)
+    monkeypatch.setattr(web, "desk", lambda: None)
     return made
+
+
+@pytest.fixture
+def desk(checker: Checker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FlagDesk]:
+    """Where flags are taken here; its operator's key is `key`."""
+    checker.settings = replace(checker.settings, operator_key="key", store_path=tmp_path / "checks.sqlite3")
+    with closing(open_flags(checker.settings)) as store:
+        made = FlagDesk(checker, store, open_pictures(checker.settings))
+        monkeypatch.setattr(web, "desk", lambda: made)
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +106,8 @@ def conform(method: str, path: str, status: int, content_type: str | None, body:
         if status >= 400:
             _validate({"$ref": "#/components/schemas/Error"}, body)
         return
-    templates = {"/v1/checks/": "/v1/checks/{check_id}"}
+    templates = {"/v1/checks/": "/v1/checks/{check_id}", "/v1/flags/": "/v1/flags/{flag_id}"}
+    path = path.partition("?")[0]
     known = path if path in DOCUMENT["paths"] else templates[path[: path.rindex("/") + 1]]
     promised = DOCUMENT["paths"][known][method.lower()]["responses"][str(status)]
     if "content" not in promised:
@@ -438,7 +453,7 @@ def test_what_a_clip_must_be_is_described(encode: Encode) -> None:
 
 def test_json_reaches_lambda_as_text() -> None:
     assert "application/json" not in web.app.api.binary_types
-    for path in ("/v1/checks/frames", "/v1/checks/url"):
+    for path in ("/v1/checks/frames", "/v1/checks/url", "/v1/flags"):
         assert web.app.routes[path]["POST"].content_types == ["application/json"]
 
 
@@ -452,7 +467,7 @@ def test_the_routes_can_be_deployed() -> None:
     validate_route_content_types(web.app.routes, web.app.api.binary_types)
     template = CFNSwaggerGenerator().generate_swagger(web.app)
     assert template["paths"]["/v1/checks/image"]["post"]["consumes"] == list(web.IMAGE_TYPES)
-    for path in ("/v1/checks/frames", "/v1/checks/url"):
+    for path in ("/v1/checks/frames", "/v1/checks/url", "/v1/flags"):
         assert template["paths"][path]["post"]["consumes"] == ["application/json"]
 
 
@@ -502,6 +517,63 @@ def test_a_check_can_be_read_again_and_forgotten(ask: Ask, encode: Encode) -> No
 @pytest.mark.parametrize("check_id", ["0", "a" * 32, "' OR 1=1 --", "%2e%2e%2fetc", "é"])
 def test_an_unknown_id_is_not_found_whatever_it_is(ask: Ask, check_id: str) -> None:
     assert ask("GET", f"/v1/checks/{check_id}").status_code == 404
+
+
+def flag(ask: Ask, **told: Any) -> Any:
+    return ask("POST", "/v1/flags", headers={"Content-Type": "application/json"}, body=json.dumps(told).encode())
+
+
+def test_a_check_is_flagged_read_again_and_forgotten(ask: Ask, desk: FlagDesk, encode: Encode) -> None:
+    data = encode()
+    check = post(ask, data).json_body
+    made = flag(ask, check_id=check["id"], keep=True, picture=base64.b64encode(data).decode()).json_body
+    assert (made["state"], made["before"]["verdict"]) == ("waiting", "likely_fake")
+    path = f"/v1/flags/{made['id']}"
+    assert ask("GET", path).json_body == made
+    assert ask("DELETE", path).status_code == 204
+    assert ask("GET", path).status_code == ask("DELETE", path).status_code == 404
+
+
+def test_flags_are_listed_with_the_operators_key_and_not_without(ask: Ask, desk: FlagDesk) -> None:
+    for n in range(3):
+        flag(ask, url=f"https://photos.example/{n}.jpg")
+    key = {"X-Operator-Key": "key"}
+    page = ask("GET", "/v1/flags?limit=2&state=waiting", headers=key).json_body
+    rest = ask("GET", f"/v1/flags?limit=2&state=waiting&cursor={page['cursor']}", headers=key).json_body
+    assert [len(page["flags"]), len(rest["flags"]), rest["cursor"]] == [2, 1, None]
+    assert len({each["id"] for each in page["flags"] + rest["flags"]}) == 3
+    for headers in ({}, {"X-Operator-Key": "kez"}):
+        refused = ask("GET", "/v1/flags", headers=headers)
+        assert (refused.status_code, refused.json_body["error"]["code"]) == (403, "not_allowed")
+
+
+def test_where_no_flags_are_taken_that_is_said(ask: Ask) -> None:
+    for answer in (flag(ask, url="https://photos.example/1.jpg"), ask("GET", "/v1/flags"), ask("GET", "/v1/flags/1")):
+        assert (answer.status_code, answer.json_body["error"]["code"]) == (404, "not_found")
+
+
+def test_an_address_whose_picture_is_uncertain_flags_itself_where_that_is_set(
+    ask: Ask, desk: FlagDesk, checker: Checker, net: Internet, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net.put(Server(reply(encode())))
+    monkeypatch.setattr(desk, "settings", replace(checker.settings, flag_uncertain=True))
+    monkeypatch.setattr(checker._detector, "logits", (0.0,))
+    assert post_url(ask).json_body["verdict"] == "uncertain"
+    (made,) = desk.browse("key", None, None, None)["flags"]
+    assert (made["origin"], made["url"]) == ("uncertain", "http://pictures.example/a.png")
+
+
+def test_what_a_flag_must_be_is_described(ask: Ask) -> None:
+    described = DOCUMENT["paths"]["/v1/flags"]["post"]["requestBody"]["content"]["application/json"]
+    _validate(described["schema"], b'{"url": "https://photos.example/1.jpg", "keep": true}')
+    with pytest.raises(ValidationError):
+        _validate(described["schema"], b'{"address": "https://photos.example/1.jpg"}')
+    asked = {each["name"]: each["in"] for each in DOCUMENT["paths"]["/v1/flags"]["get"]["parameters"]}
+    assert asked == {"state": "query", "limit": "query", "cursor": "query", "X-Operator-Key": "header"}
+
+
+def test_health_tells_whether_flags_are_taken(ask: Ask, desk: FlagDesk) -> None:
+    assert ask("GET", "/v1/health").json_body["flags"] is True
 
 
 def test_the_model_tells_what_it_covers_and_where_it_draws_the_line(ask: Ask, parts: Any) -> None:

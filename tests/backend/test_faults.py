@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import checks, fetching
+from chalicelib import checks, fetching, times
 from chalicelib.checks import Checker
 from chalicelib.errors import FetchTimeout, StoreUnavailable
 from chalicelib.settings import MODELS, Settings
@@ -283,7 +283,7 @@ def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every clock jump that can be set by anybody; the monotonic one cannot."""
     stamps = itertools.cycle((4e9, 0.0, 1.7e9, 9e9, -1.0))
     monkeypatch.setattr(time, "time", lambda: next(stamps))
-    monkeypatch.setattr(checks, "datetime", Jumping)
+    monkeypatch.setattr(times, "datetime", Jumping)
 
 
 @pytest.mark.usefixtures("jumping_clock")
@@ -318,7 +318,7 @@ def test_a_clock_that_jumps_neither_ends_nor_prolongs_a_fetch(monkeypatch: pytes
 def test_a_clock_that_jumps_neither_ends_nor_prolongs_the_wait_for_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.store._PATIENCE", 0.3)
+    monkeypatch.setattr("chalicelib.sqlite_file._PATIENCE", 0.3)
     path = tmp_path / "checks.sqlite3"
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
@@ -332,7 +332,7 @@ def test_no_deadline_of_ours_hangs_on_a_clock_that_can_be_set() -> None:
     for path in (Path(checks.__file__).parent.parent).rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert "time.time(" not in source, path.name
-        assert source.count("datetime.now(") <= (path.name == "checks.py"), path.name
+        assert source.count("datetime.now(") <= (path.name == "times.py"), path.name
 
 
 # Killed.

@@ -430,8 +430,8 @@ def test_a_body_that_is_no_json_is_told(path: Path) -> None:
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(path: Path) -> None:
     store = SqliteStore(path)
     store.save(make_check(1))
-    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-    store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    pages = store._file._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._file._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StoreUnavailable, match="full"):
         store.save(make_check(2, faces="x" * 1_000_000))
     with pytest.raises(NotFound):
@@ -472,7 +472,7 @@ except NotFound:
 
 
 def test_a_store_held_by_another_writer_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.store._PATIENCE", 0.05)
+    monkeypatch.setattr("chalicelib.sqlite_file._PATIENCE", 0.05)
     store = SqliteStore(path)
     store.save(make_check(1))
     holder = sqlite3.connect(path, isolation_level=None)
@@ -487,5 +487,5 @@ def test_a_store_held_by_another_writer_is_told(path: Path, monkeypatch: pytest.
 
 def test_saves_are_synced_and_logged_ahead(path: Path) -> None:
     store = SqliteStore(path)
-    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._file._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._file._connection.execute("PRAGMA synchronous").fetchone() == (2,)

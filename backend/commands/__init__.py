@@ -1,0 +1,1 @@
+"""Commands of this floor that are more than a few lines."""
