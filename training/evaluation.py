@@ -26,6 +26,9 @@ from training.metrics import bootstrap, measure
 from training.scoring import Progress, find_faces, no_progress, score_faces
 
 FLOAT_STUDENT = Path(__file__).parent / "weights" / "student.keras"
+ENSEMBLE = Path(__file__).parent / "weights" / "ensemble"
+# What `--model` calls by a name of its own.
+NAMED = {"float": FLOAT_STUDENT, "ensemble": ENSEMBLE}
 # What a run folder calls its network, by age.
 NETWORKS = ("network.keras", "student.keras")
 # Pictures whose faces are found before they are scored.
@@ -56,8 +59,9 @@ def find_model(name: str, settings: Settings) -> ModelFiles:
     """Return the files of what `--model` names.
 
     Args:
-        name: "int8" (what is served), "float" (the network that it was made from), or a path to a .keras file, to a
-            run folder with `network.keras`, or to a models folder with `detector.tflite` and `model_card.json`.
+        name: "int8" (what is served), "float" (the network that it was made from), "ensemble" (the heavy
+            networks, by which flagged pictures are re-scored), or a path to a .keras file, to a run folder with
+            `network.keras`, or to a models folder with `detector.tflite` and `model_card.json`.
         settings: where the served models lie.
 
     Raises:
@@ -66,7 +70,7 @@ def find_model(name: str, settings: Settings) -> ModelFiles:
     served = settings.models / "model_card.json"
     if name == "int8":
         return ModelFiles(settings.models / "detector.tflite", served)
-    path = FLOAT_STUDENT if name == "float" else Path(name)
+    path = NAMED.get(name) or Path(name)
     networks = [path] if path.suffix == ".keras" else [path / network for network in NETWORKS]
     for network in networks:
         if network.is_file():
@@ -75,7 +79,7 @@ def find_model(name: str, settings: Settings) -> ModelFiles:
     if (path / "detector.tflite").is_file():
         return ModelFiles(path / "detector.tflite", path / "model_card.json")
     raise ModelUnavailable(
-        f"There is no model {name!r}: give int8, float, a .keras file, a run folder or a models folder."
+        f"There is no model {name!r}: give int8, float, ensemble, a .keras file, a run folder or a models folder."
     )
 
 

@@ -14,7 +14,7 @@ from chalicelib.errors import ModelUnavailable
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from training.commands.evaluate import evaluate
-from training.evaluation import FLOAT_STUDENT, find_model, score, summarise, write_report
+from training.evaluation import ENSEMBLE, FLOAT_STUDENT, find_model, score, summarise, write_report
 from training.manifest import Sample, read_manifest
 
 SETTINGS = Settings()
@@ -123,6 +123,8 @@ def test_a_model_is_found_by_name_file_run_folder_or_models_folder(tmp_path: Pat
     served = SETTINGS.models / "model_card.json"
     assert find_model("int8", SETTINGS).network == SETTINGS.models / "detector.tflite"
     assert find_model("float", SETTINGS).network == FLOAT_STUDENT
+    ensemble = find_model("ensemble", SETTINGS)
+    assert (ensemble.network, ensemble.card) == (ENSEMBLE / "network.keras", ENSEMBLE / "card.json")
     assert find_model(str(run), SETTINGS).card == run / "card.json"
     assert find_model(str(run / "network.keras"), SETTINGS) == find_model(str(run), SETTINGS)
     assert find_model(str(old), SETTINGS).card == served

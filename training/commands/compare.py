@@ -20,8 +20,8 @@ from training.commands.options import FACES, ROOT, ROWS
     multiple=True,
     required=True,
     metavar="NAME=PATH",
-    help="int8, float, a run folder, a .keras file or a models folder; NAME#SEED=PATH for one of several seeds. "
-    "Repeatable.",
+    help="int8, float, ensemble, a run folder, a .keras file or a models folder; NAME#SEED=PATH for one of several "
+    "seeds. Repeatable.",
 )
 @click.option(
     "--split",

@@ -22,7 +22,7 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     "--model",
     default="int8",
     show_default=True,
-    help="int8, float, a run folder, a .keras file, or a models folder.",
+    help="int8, float, ensemble, a run folder, a .keras file, or a models folder.",
 )
 @click.option(
     "--split",
