@@ -223,38 +223,71 @@ class Checker:
         if self._store is not None:
             self._store.close()
 
+    def prepare_image(self, data: bytes) -> Prepared:
+        """Do all of a picture's check that comes before the detector, so that many can be scored at once.
+
+        Raises:
+            TooLarge, UnsupportedMedia, UnreadableImage: the picture is refused.
+        """
+        return self._open(data, hashlib.sha256(data).hexdigest())
+
+    def judge_images(self, pictures: Sequence[Prepared]) -> list[Check]:
+        """Score the faces of all pictures in one go; neither asks the store nor remembers.
+
+        Returns:
+            A check of each, in order.
+
+        Raises:
+            ModelUnavailable: the model gave no usable score.
+        """
+        cuts = [cut for picture in pictures for cut in picture.cuts]
+        started = time.perf_counter()
+        logits, maps = self._infer(cuts)
+        seconds = time.perf_counter() - started
+        checks, first = [], 0
+        for picture in pictures:
+            mine = slice(first, first + len(picture.cuts))
+            first = mine.stop
+            picture.watch.add("detector", seconds * len(picture.cuts) / max(1, len(cuts)))
+            # The first frame of an animation is a frame like any other of a moving picture.
+            medium: Medium = "picture" if picture.media["frames"] == 1 else "frame"
+            scores = self._calibrate(picture.cuts, logits[mine], maps[mine], medium)
+            checks.append(
+                self._answer(
+                    judge_picture([score.judgement for score in scores], faces_left_out=picture.left_out),
+                    [score.record for score in scores],
+                    picture.media,
+                    picture.watch,
+                    picture.signals,
+                )
+            )
+        return checks
+
+    def recall(self, sha256: str) -> Check | None:
+        """Return the stored check of these bytes by this model, if there is one."""
+        known = None if self._store is None else self._store.find(sha256, self.model["version"])
+        return None if known is None else _from_store(known)
+
+    def remember(self, check: Check) -> Check:
+        """Store a check; return that which is stored now, since another process may have been faster."""
+        if self._store is None:
+            return check
+        stored = self._store.save(cast(dict[str, Any], check))
+        return check if stored["id"] == check["id"] else _from_store(stored)
+
     def _recall(self, sha256: str, judge: Callable[[str], Check]) -> Check:
         """Return the stored check of these bytes by this model, or judge and store."""
         if self._store is None:
             return judge(sha256)
         with self._turns.of(sha256):
-            known = self._store.find(sha256, self.model["version"])
-            if known is not None:
-                return _from_store(known)
-            check = judge(sha256)
-            # Another process may have been faster: then its check is the one that counts.
-            stored = self._store.save(cast(dict[str, Any], check))
-            return check if stored["id"] == check["id"] else _from_store(stored)
+            return self.recall(sha256) or self.remember(judge(sha256))
 
     def _judge_image(self, data: bytes, sha256: str) -> Check:
+        (check,) = self.judge_images([self._open(data, sha256)])
+        return check
+
+    def _open(self, data: bytes, sha256: str) -> Prepared:
         watch = _Stopwatch()
-        media, signals, cuts, left_out = self._open(data, sha256, watch)
-        with watch.time("detector"):
-            # The first frame of an animation is a frame like any other of a moving picture.
-            scores = self._score(cuts, "picture" if media["frames"] == 1 else "frame")
-        return self._answer(
-            judge_picture([score.judgement for score in scores], faces_left_out=left_out),
-            [score.record for score in scores],
-            media,
-            watch,
-            signals,
-        )
-
-    def _open(self, data: bytes, sha256: str, watch: _Stopwatch) -> tuple[Media, list[Signal], list[_Cut], int]:
-        """Return what a picture is and states of itself, the faces to judge, and how many are left out.
-
-        The picture itself is let go.
-        """
         with self._room:
             with watch.time("decode"):
                 image = decode(data, self.settings)
@@ -272,7 +305,7 @@ class Checker:
             "format": image.format,
             "frames": image.frames,
         }
-        return media, find_signals(image.blocks), cuts, len(found) - len(faces)
+        return Prepared(media, find_signals(image.blocks), cuts, len(found) - len(faces), watch)
 
     def _judge_frames(self, frames: Sequence[Frame], sha256: str) -> Check:
         watch = _Stopwatch()
@@ -413,9 +446,21 @@ class Checker:
         )
 
     def _score(self, cuts: Sequence[_Cut], medium: Medium) -> list[_Score]:
+        return self._calibrate(cuts, *self._infer(cuts), medium)
+
+    def _infer(self, cuts: Sequence[_Cut]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the logit and map of each face; of none, none."""
         if not cuts:
-            return []
-        logits, maps = self._detector.score(np.stack([cut.crop for cut in cuts]))
+            return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
+        return self._detector.score(np.stack([cut.crop for cut in cuts]))
+
+    def _calibrate(
+        self,
+        cuts: Sequence[_Cut],
+        logits: npt.NDArray[np.float32],
+        maps: npt.NDArray[np.float32],
+        medium: Medium,
+    ) -> list[_Score]:
         calibration = self._detector.calibration.of(medium)
         grids = maps / calibration.temperature + calibration.bias
         scores = []
@@ -444,6 +489,25 @@ class _Cut:
     square: tuple[int, int, int]
     crop: npt.NDArray[np.uint8]
     flaws: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture of which only its faces are left, to be scored; may be pickled.
+
+    Attributes:
+        media: what it is.
+        signals: what it states of itself.
+        cuts: the faces to judge.
+        left_out: how many faces are not judged.
+        watch: what its check took so far.
+    """
+
+    media: Media
+    signals: list[Signal]
+    cuts: list[_Cut]
+    left_out: int
+    watch: _Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,7 +565,10 @@ class _Stopwatch:
     def time(self, step: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self._seconds[step] += time.perf_counter() - started
+        self.add(step, time.perf_counter() - started)
+
+    def add(self, step: str, seconds: float) -> None:
+        self._seconds[step] += seconds
 
     def read(self) -> Timing:
         return cast(Timing, {step: round(seconds * 1000, 1) for step, seconds in self._seconds.items()})

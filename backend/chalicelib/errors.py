@@ -113,6 +113,10 @@ class FetchFailed(UnmaskError):
     code = "fetch_failed"
 
 
+class PictureGone(FetchFailed):
+    """The server at that address says that there is nothing, or nothing any more."""
+
+
 class FetchTimeout(FetchFailed):
     """The server at that address took too long."""
 

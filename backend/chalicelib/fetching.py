@@ -40,6 +40,7 @@ from chalicelib.errors import (
     FetchingOff,
     FetchTimeout,
     IncompleteBody,
+    PictureGone,
     TooLarge,
     UrlNotAllowed,
 )
@@ -58,6 +59,8 @@ HEADERS = {
 # A body that asks us to fetch, and the URL in it, bytes and characters.
 MAX_REQUEST = 100_000
 MAX_URL = 8_000
+# Not Found and Gone: https://www.rfc-editor.org/rfc/rfc9110#status.404
+GONE = (404, 410)
 # Bytes of the body taken at once.
 CHUNK = 1 << 16
 # Addresses of one host that are tried.
@@ -348,7 +351,8 @@ def _follow(target: Target, response: HTTPResponse) -> Target:
 def _read_body(response: HTTPResponse, settings: Settings) -> bytes:
     """Read the file, unpacked where it comes packed although we asked for it plain."""
     if response.status != 200:
-        raise FetchFailed(f"The server at that address answers with status {response.status} instead of a picture.")
+        kind = PictureGone if response.status in GONE else FetchFailed
+        raise kind(f"The server at that address answers with status {response.status} instead of a picture.")
     # Until the first bytes tell a picture from a video.
     limit = _most(settings)
     if (response.length_remaining or 0) > limit:
