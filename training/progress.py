@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 
 
-def every(seconds: float, what: str, report: Callable[[str], None]) -> Callable[[int, int], None]:
+def every(seconds: float, what: str, report: Callable[[str], None]) -> Callable[[int, int | None], None]:
     """Return a callback (done, total) that reports at most every so many seconds, and at the end.
+
+    Where the end is not known, total is None.
 
     Args:
         seconds: least time between two lines.
@@ -16,10 +18,10 @@ def every(seconds: float, what: str, report: Callable[[str], None]) -> Callable[
     """
     last = time.monotonic()
 
-    def tell(done: int, total: int) -> None:
+    def tell(done: int, total: int | None) -> None:
         nonlocal last
         if time.monotonic() - last >= seconds or done == total:
             last = time.monotonic()
-            report(f"{what} {done}/{total}")
+            report(f"{what} {done}" if total is None else f"{what} {done}/{total}")
 
     return tell

@@ -141,9 +141,20 @@ def read_score(check: Check) -> Score:
     }
 
 
-def record_score(flag: Flag, check: Check, now: datetime) -> Flag:
-    """Return the flag after the picture was scored again; it is due once more, later each time."""
-    picture: PictureChange = "same" if flag["sha256"] in (None, check["media"]["sha256"]) else "replaced"
+def compare_picture(flag: Flag, sha256: str) -> PictureChange:
+    """Return what the bytes at a flag's address are, beside the picture that was flagged."""
+    return "same" if flag["sha256"] in (None, sha256) else "replaced"
+
+
+def record_score(flag: Flag, check: Check, picture: PictureChange, now: datetime) -> Flag:
+    """Return the flag after a picture was scored again; it is due once more, later each time.
+
+    Args:
+        flag: the one before.
+        check: of the picture that was kept, or of what lies at the address.
+        picture: what lies at the address.
+        now: the time.
+    """
     looks = flag["after"]["looks"] + 1 if flag["after"] else 1
     after: Rescore = {"picture": picture, "score": read_score(check), "looks": looks, "at": spell_time(now)}
     rest = min(FIRST_REST * 2 ** min(looks - 1, 10), LONGEST_REST)

@@ -45,7 +45,7 @@ Found = Literal[
 ]
 FlagState = Literal["waiting", "scored", "gone", "needs_review"]
 FlagOrigin = Literal["person", "uncertain"]
-PictureChange = Literal["same", "replaced", "gone"]
+PictureChange = Literal["same", "replaced", "gone", "unseen"]
 
 # Level of this API, told by `GET /v1/health`. It grows when something is added or removed that a client must know of;
 # `LEAST_API` and `NEWEST_API` in page/service.js say which levels the page and the extension understand.
@@ -326,7 +326,13 @@ class Score(TypedDict):
 class Rescore(TypedDict):
     """What the latest look at a flagged picture found."""
 
-    picture: Annotated[PictureChange, Note("The picture beside the one that was flagged.")]
+    picture: Annotated[
+        PictureChange,
+        Note(
+            "What lies at the address now, beside the picture that was flagged; `unseen` where there is no address, or "
+            "it did not answer, and the picture that was kept was scored."
+        ),
+    ]
     score: Annotated[Score | None, Note("Of the heavy models; null where the picture was gone before they saw it.")]
     looks: Annotated[int, Note("Looks that found something out.", minimum=1)]
     at: Annotated[str, Note("UTC, of this look.", format="date-time")]

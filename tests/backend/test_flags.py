@@ -57,7 +57,7 @@ def test_looks_that_succeed_come_twice_as_seldom_each_time() -> None:
     while flag["due_at"] is not None:
         now = datetime.fromisoformat(flag["due_at"])
         days.append((now - NOW).days)
-        flag = flags.record_score(flag, make_check(verdict="likely_fake"), now)
+        flag = flags.record_score(flag, make_check(verdict="likely_fake"), "same", now)
     assert days == [0, 1, 3, 7, 15, 31, 63]
     assert flag["state"] == "scored"
     assert flag["revision"] == 8
@@ -66,7 +66,8 @@ def test_looks_that_succeed_come_twice_as_seldom_each_time() -> None:
 @pytest.mark.parametrize(("sha256", "change"), [("a" * 64, "same"), ("b" * 64, "replaced")])
 def test_a_look_tells_whether_the_picture_is_the_one_that_was_flagged(sha256: str, change: str) -> None:
     flag = flags.make_flag(NOW, check=make_check(), url="https://a.example/1.jpg")
-    flag = flags.record_score(flag, make_check(sha256), NOW)
+    assert flags.compare_picture(flag, sha256) == change
+    flag = flags.record_score(flag, make_check(sha256), flags.compare_picture(flag, sha256), NOW)
     assert flag["after"] is not None
     assert flag["after"]["picture"] == change
     assert flag["sha256"] == "a" * 64, "what was flagged stays what it was"
@@ -75,7 +76,8 @@ def test_a_look_tells_whether_the_picture_is_the_one_that_was_flagged(sha256: st
 def test_an_address_that_was_never_fetched_is_known_by_its_first_look() -> None:
     flag = flags.make_flag(NOW, url="https://a.example/1.jpg")
     assert flag["before"] is None
-    flag = flags.record_score(flag, make_check("b" * 64), NOW)
+    assert flags.compare_picture(flag, "b" * 64) == "same"
+    flag = flags.record_score(flag, make_check("b" * 64), "same", NOW)
     assert flag["after"] is not None
     assert (flag["sha256"], flag["after"]["picture"]) == ("b" * 64, "same")
 
@@ -94,7 +96,7 @@ def test_three_failures_in_a_row_need_a_person() -> None:
 def test_a_look_that_succeeds_forgives_failures_and_a_failure_forgets_no_verdict() -> None:
     flag = flags.make_flag(NOW, url="https://a.example/1.jpg")
     flag = flags.record_failure(flags.record_failure(flag, TIMEOUT, NOW), TIMEOUT, NOW)
-    flag = flags.record_score(flag, make_check(), NOW)
+    flag = flags.record_score(flag, make_check(), "same", NOW)
     assert (flag["failures"], flag["error"]) == (0, None)
     flag = flags.record_failure(flag, TIMEOUT, NOW)
     assert flag["state"] == "scored"
@@ -104,7 +106,7 @@ def test_a_look_that_succeeds_forgives_failures_and_a_failure_forgets_no_verdict
 
 def test_a_picture_that_is_gone_is_looked_for_no_more() -> None:
     flag = flags.make_flag(NOW, check=make_check(), url="https://a.example/1.jpg")
-    flag = flags.record_loss(flags.record_score(flag, make_check(), NOW), NOW)
+    flag = flags.record_loss(flags.record_score(flag, make_check(), "same", NOW), NOW)
     assert (flag["state"], flag["due_at"]) == ("gone", None)
     assert flag["after"] is not None
     assert flag["after"]["picture"] == "gone"
@@ -114,7 +116,7 @@ def test_a_picture_that_is_gone_is_looked_for_no_more() -> None:
 def test_no_step_changes_the_flag_that_it_is_given() -> None:
     flag = flags.make_flag(NOW, check=make_check(), url="https://a.example/1.jpg")
     before = json.dumps(flag)
-    flags.record_score(flag, make_check("b" * 64), NOW)
+    flags.record_score(flag, make_check("b" * 64), "replaced", NOW)
     flags.record_failure(flag, TIMEOUT, NOW)
     flags.record_loss(flag, NOW)
     assert json.dumps(flag) == before

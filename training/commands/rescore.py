@@ -1,0 +1,118 @@
+"""`unmask rescore`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from training.commands.options import EXISTING_FILE
+
+# Where AWS Batch tells a job of an array which part is its own.
+ARRAY_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
+INTERRUPTED = 130
+
+
+@click.command()
+@click.option("--model", default="ensemble", show_default=True, help="What scores; as `unmask evaluate --model`.")
+@click.option(
+    "--engine",
+    type=click.Choice(["inline", "ray"]),
+    default="inline",
+    show_default=True,
+    help="This process, or Ray, which pays from some 10,000 faces on.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes of Ray.")
+@click.option("--address", default="", help="A Ray cluster to join, such as auto. [default: begins one here]")
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Faces scored at once.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many flags.")
+@click.option("--manifest", type=EXISTING_FILE, help="JSON lines with the ids of flags, instead of all that is due.")
+@click.option(
+    "--slices",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help=f"Parts of the manifest; which is this one's, {ARRAY_INDEX} tells.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: runs/rescore/TIME]")
+def rescore(
+    model: str,
+    engine: str,
+    workers: int,
+    address: str,
+    batch_size: int,
+    limit: int | None,
+    manifest: Path | None,
+    slices: int,
+    out: Path | None,
+) -> None:
+    """Look again at flagged pictures, with the heavy networks.
+
+    Takes what is due, fetches it or takes the picture that was kept, scores it, and writes what came of it into the
+    flag: the new verdict beside the old one, what lies at the address now, when the next look is due. What fails is
+    tried again later, and left to a person after three times. Stop it whenever you like; the same command goes on.
+
+    \b
+    unmask rescore
+    unmask rescore --engine ray --workers 4
+    unmask flags --state needs_review
+
+    The report is report.html and report.json in the --out folder; outcomes.jsonl has a line a look.
+    """
+    from chalicelib.errors import UnmaskError
+    from chalicelib.settings import Settings
+    from chalicelib.stores import open_flags
+    from chalicelib.times import now, spell_time
+    from training.evaluation import find_model
+    from training.files import WriteFailed
+    from training.progress import every
+    from training.rescoring import engines, worker
+    from training.rescoring.outcomes import Tally
+    from training.rescoring.plan import Plan
+    from training.rescoring.report import write_report
+
+    settings = Settings.from_environment()
+    card = json.loads(find_model(model, settings).card.read_text(encoding="utf-8"))
+    started = now()
+    plan = Plan(settings, model, spell_time(started), batch_size, threads=1 if engine == "ray" else 0)
+    folder = out or Path("runs/rescore") / plan.at.replace(":", "")
+    part = int(os.environ.get(ARRAY_INDEX, 0))
+    tally, interrupted = Tally(), False
+    tell = every(5, "flags looked at:", lambda line: click.echo(line, err=True))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with closing(open_flags(settings)) as flags, (folder / "outcomes.jsonl").open("a", encoding="utf-8") as file:
+            due = (flag["id"] for flag in worker.read_due(flags, plan.at, limit))
+            ids = due if manifest is None else engines.read_manifest(manifest, part, slices)
+            try:
+                for outcome in engines.run(engine, plan, ids, folder, workers, address):
+                    tally.add(outcome)
+                    file.write(json.dumps(outcome) + "\n")
+                    tell(tally.looks, None)
+            except KeyboardInterrupt:
+                interrupted = True
+        tally.close()
+        content = {
+            "started": plan.at,
+            "finished": spell_time(now()),
+            "interrupted": interrupted,
+            "model": f"{card['name']} {card['version']}",
+            "engine": engine,
+            "workers": workers,
+            **tally.to_dict(),
+        }
+        write_report(content, folder)
+    except (UnmaskError, WriteFailed, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"{tally.looks} looked at: {content['scored']} scored, {content['gone']} gone, {content['failed']} failed; "
+        f"{tally.agreements} verdicts stayed, {tally.flips} turned, {tally.needs_review} need a person.\n"
+        f"{folder / 'report.html'}"
+    )
+    if interrupted:
+        click.echo("Interrupted; the same command goes on.", err=True)
+        sys.exit(INTERRUPTED)

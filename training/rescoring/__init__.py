@@ -1,0 +1,1 @@
+"""Looks again, with the heavy networks, at what was flagged."""
