@@ -73,7 +73,7 @@ $(VENV)/.base: $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[training,torch,dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[training,torch,batch,dev]"
 	@touch $@ $(VENV)/.base
 
 extension/node_modules/.installed: extension/package-lock.json

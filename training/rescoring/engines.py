@@ -67,15 +67,19 @@ class Actor:
 def _run_ray(plan: Plan, flag_ids: Iterable[str], folder: Path, workers: int, address: str) -> Iterator[Outcome]:
     import ray
 
+    # A file, so that neither this process nor Ray's store holds all of them.
+    manifest = write_manifest(flag_ids, folder / "manifest.jsonl")
+    if manifest is None:
+        return
     # One processor more than actors: Ray Data hangs where its own tasks have none.
     ray.init(address=address or None, num_cpus=None if address else workers + 1, include_dashboard=False)
     try:
-        # A file, so that neither this process nor Ray's store holds all of them.
-        manifest = write_manifest(flag_ids, folder / "manifest.jsonl")
-        if manifest is None:
-            return
         outcomes = ray.data.read_json(str(manifest)).map_batches(
-            Actor, fn_constructor_args=(plan,), batch_size=SHARE, concurrency=workers, num_cpus=1
+            Actor,
+            fn_constructor_args=(plan,),
+            batch_size=SHARE,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=1,
         )
         for row in outcomes.iter_rows():
             yield json.loads(row["outcome"])
