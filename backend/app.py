@@ -492,9 +492,10 @@ def desk() -> FlagDesk | None:
     """Return where flags are taken; None where none are."""
     settings = checker().settings
     # A file in Lambda is gone with its process.
-    if _in_lambda():
+    if _in_lambda() and not settings.table:
         return None
-    return FlagDesk(checker(), open_flags(settings), open_pictures(settings))
+    pictures = None if _in_lambda() and not settings.flag_bucket else open_pictures(settings)
+    return FlagDesk(checker(), open_flags(settings), pictures)
 
 
 def _require_desk() -> FlagDesk:

@@ -29,7 +29,8 @@ from chalicelib.schema import Check, Media, Model, ModelCard, Point, Reason, Sig
 from chalicelib.schema import Face as FaceRecord
 from chalicelib.settings import Settings
 from chalicelib.signals import find_signals
-from chalicelib.store import SqliteStore, Store
+from chalicelib.store import Store
+from chalicelib.stores import open_checks
 from chalicelib.times import now, spell_time
 from chalicelib.tracks import Sighting, follow_faces, pick_faces
 from chalicelib.verdicts import (
@@ -107,7 +108,7 @@ class Checker:
         release_promptly()
         detector = Detector(settings.models, settings.threads)
         finder = FaceFinder(settings.models, search_side=settings.search_side, threads=settings.threads)
-        return cls(settings, finder, detector, SqliteStore(settings.store_path) if remember else None)
+        return cls(settings, finder, detector, open_checks(settings) if remember else None)
 
     @property
     def model(self) -> Model:

@@ -37,6 +37,7 @@ class Settings:
     store_path: Path = _setting(  # noqa: RUF009 - declares a field
         Path(".unmask/checks.sqlite3"), "SQLite file that remembers checks; its folder is made when missing"
     )
+    table: str = _setting("", "DynamoDB table that remembers checks and flags, instead of the file")
     models: Path = _setting(  # noqa: RUF009 - declares a field
         MODELS, "folder with the .tflite files and `model_card.json`"
     )

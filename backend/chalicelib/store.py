@@ -83,7 +83,7 @@ class SqliteStore:
         with self._file.lend() as connection:
             check = _read(connection, "id = ?", check_id)
         if check is None:
-            raise _not_found()
+            raise check_not_found()
         return check
 
     def delete(self, check_id: str) -> None:
@@ -91,7 +91,7 @@ class SqliteStore:
         with self._file.lend() as connection:
             gone = connection.execute("DELETE FROM checks WHERE id = ?", (check_id,)).rowcount
         if not gone:
-            raise _not_found()
+            raise check_not_found()
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -104,5 +104,6 @@ def _read(connection: sqlite3.Connection, condition: str, *values: str) -> Check
     return None if found is None else json.loads(found[0])
 
 
-def _not_found() -> NotFound:
+def check_not_found() -> NotFound:
+    """Build the error for an id that is not known, or not any more."""
     return NotFound("No check is stored under that id.")

@@ -6,10 +6,24 @@ from chalicelib.flag_store import FlagStore
 from chalicelib.pictures import FolderPictures, Pictures
 from chalicelib.settings import Settings
 from chalicelib.sqlite_flags import SqliteFlags
+from chalicelib.store import SqliteStore, Store
+
+
+def open_checks(settings: Settings) -> Store:
+    """Open the store of checks; raises `StoreUnavailable`."""
+    if settings.table:
+        from chalicelib.dynamo_checks import DynamoChecks
+
+        return DynamoChecks(settings.table)
+    return SqliteStore(settings.store_path)
 
 
 def open_flags(settings: Settings) -> FlagStore:
     """Open the store of flags; raises `StoreUnavailable`."""
+    if settings.table:
+        from chalicelib.dynamo_flags import DynamoFlags
+
+        return DynamoFlags(settings.table)
     return SqliteFlags(settings.store_path)
 
 

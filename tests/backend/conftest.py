@@ -113,6 +113,44 @@ class MemoryStore:
 
 
 @pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS in this process, as far as it is asked for here, and nothing of the real one."""
+    moto = pytest.importorskip("moto")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with moto.mock_aws():
+        yield
+
+
+@pytest.fixture
+def in_turn(request: pytest.FixtureRequest) -> None:
+    """Skip where the store is the stand-in for DynamoDB: its conditions hold, but threads must take turns with it."""
+    if "dynamo" in request.node.name:
+        pytest.skip("moto's tables are not safe to share between threads; DynamoDB's are")
+
+
+@pytest.fixture
+def table(aws: None) -> str:
+    """A DynamoDB table as it is in AWS; its name."""
+    import boto3
+
+    from chalicelib.dynamo import define_table
+
+    boto3.client("dynamodb").create_table(**define_table("unmask"))
+    return "unmask"
+
+
+@pytest.fixture
+def bucket(aws: None) -> str:
+    """An S3 bucket; its name."""
+    import boto3
+
+    boto3.client("s3").create_bucket(Bucket="flagged", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return "flagged"
+
+
+@pytest.fixture
 def parts() -> type:
     """The stand-ins, by name."""
 

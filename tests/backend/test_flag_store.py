@@ -44,9 +44,15 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "dynamo"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[FlagStore]:
-    with closing({"sqlite": lambda: SqliteFlags(tmp_path / "checks.sqlite3", clock)}[request.param]()) as made:
+    if request.param == "sqlite":
+        made: FlagStore = SqliteFlags(tmp_path / "checks.sqlite3", clock)
+    else:
+        from chalicelib.dynamo_flags import DynamoFlags
+
+        made = DynamoFlags(request.getfixturevalue("table"), clock)
+    with closing(made):
         yield made
 
 
@@ -74,6 +80,14 @@ def test_a_flag_comes_back_as_it_was_until_it_is_deleted(store: FlagStore) -> No
     for deed in (store.get, store.delete):
         with pytest.raises(NotFound):
             deed(flag["id"])
+
+
+@pytest.mark.parametrize("word", ["", "' OR 1=1 --", "%", "\x00", "x" * 100_000])
+def test_an_unknown_id_is_not_found_whatever_it_is(store: FlagStore, word: str) -> None:
+    store.add(make())
+    for deed in (store.get, store.delete):
+        with pytest.raises(NotFound):
+            deed(word)
 
 
 def test_flags_are_listed_newest_first_each_once_whatever_the_page(store: FlagStore) -> None:
@@ -150,6 +164,7 @@ def test_only_the_next_revision_takes_the_place_of_a_flag(store: FlagStore) -> N
         store.get(flag["id"])
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_of_many_at_once_exactly_one_changes_a_flag(store: FlagStore) -> None:
     flag = make()
     store.add(flag)
@@ -316,3 +331,61 @@ def test_pages_are_read_in_the_order_of_an_index(tmp_path: Path) -> None:
             assert "TEMP B-TREE" not in plan, "nothing is sorted"
             used.append(plan.split()[4])
     assert used == ["flags_due", "flags_by_age", "flags_by_state"]
+
+
+def test_dynamo_is_never_scanned_and_an_index_is_asked_for_no_more_than_a_page(
+    table: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from botocore.client import BaseClient
+
+    from chalicelib.dynamo import SHARDS
+    from chalicelib.dynamo_flags import DynamoFlags
+
+    asked: list[tuple[str, Any]] = []
+    whole = BaseClient._make_api_call
+
+    def listen(client: Any, operation: str, arguments: Any) -> Any:
+        asked.append((operation, arguments))
+        return whole(client, operation, arguments)
+
+    with closing(DynamoFlags(table, clock)) as store:
+        for n in range(30):
+            store.add(make(n))
+        monkeypatch.setattr(BaseClient, "_make_api_call", listen)
+        page = store.due(spell_time(START + timedelta(hours=1)), limit=10)
+        assert len(page["flags"]) == 10
+    operations = [operation for operation, _ in asked]
+    assert operations.count("Query") == len(SHARDS)
+    assert operations.count("BatchGetItem") == 1
+    assert len(operations) == len(SHARDS) + 1
+    assert all(arguments["Limit"] == 11 for operation, arguments in asked if operation == "Query")
+
+
+def test_an_index_that_lags_behind_shows_nothing_that_is_over(
+    table: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.dynamo_flags import DynamoFlags
+
+    with closing(DynamoFlags(table, clock)) as store:
+        flags = [make(n) for n in range(5)]
+        for flag in flags:
+            store.add(flag)
+        late = [f"{flag['due_at']}.{flag['id']}" for flag in flags]
+        store.replace(record_loss(flags[0], START))
+        store.delete(flags[1]["id"])
+        monkeypatch.setattr(
+            store,
+            "_list",
+            lambda _index, _name, shard, *_: sorted(key for key in late if key.split(".")[1][0] == shard),
+        )
+        assert store.due(spell_time(START + timedelta(hours=1)))["flags"] == flags[2:]
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_table_that_is_not_there_is_told_as_such(clock: Clock) -> None:
+    from chalicelib.dynamo_flags import DynamoFlags
+
+    with closing(DynamoFlags("nowhere", clock)) as store:
+        for deed in (lambda: store.get("1" * 32), lambda: store.add(make()), lambda: store.replace(make())):
+            with pytest.raises(StoreUnavailable, match="does not answer"):
+                deed()

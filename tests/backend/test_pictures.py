@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,33 +31,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def pictures(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock, bucket: Callable[[str], str]
-) -> Iterator[Pictures]:
+def pictures(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Pictures:
     if request.param == "folder":
-        yield FolderPictures(tmp_path / "deep" / "flagged", 30, clock)
-        return
+        return FolderPictures(tmp_path / "deep" / "flagged", 30, clock)
     from chalicelib.buckets import BucketPictures
 
-    yield BucketPictures(bucket("flagged"), 30, clock)
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
-    """A function that makes an S3 bucket in this process."""
-    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    with moto.mock_aws():
-
-        def make(name: str) -> str:
-            boto3.client("s3").create_bucket(
-                Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-            )
-            return name
-
-        yield make
+    return BucketPictures(request.getfixturevalue("bucket"), 30, clock)
 
 
 def test_a_picture_comes_back_byte_for_byte_until_it_is_deleted(pictures: Pictures) -> None:
@@ -112,7 +90,8 @@ def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None
         FolderPictures(tmp_path / "flagged", 30).put(FLAG, b"picture")
 
 
-def test_a_bucket_that_is_not_there_is_told_as_such(bucket: Callable[[str], str]) -> None:
+@pytest.mark.usefixtures("aws")
+def test_a_bucket_that_is_not_there_is_told_as_such() -> None:
     from chalicelib.buckets import BucketPictures
 
     with pytest.raises(StoreUnavailable, match="does not answer"):

@@ -38,13 +38,20 @@ def make_check(number: int = 0, *, sha256: str | None = None, version: str = "1"
     }
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "dynamo"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
     """A function that opens one and the same store anew, as another process would."""
     opened: list[Store] = []
 
+    table = request.getfixturevalue("table") if request.param == "dynamo" else None
+
     def open_() -> Store:
-        opened.append({"sqlite": lambda: SqliteStore(tmp_path / "deep" / "checks.sqlite3")}[request.param]())
+        if table is None:
+            opened.append(SqliteStore(tmp_path / "deep" / "checks.sqlite3"))
+        else:
+            from chalicelib.dynamo_checks import DynamoChecks
+
+            opened.append(DynamoChecks(table))
         return opened[-1]
 
     yield open_
@@ -166,7 +173,7 @@ def test_json_comes_back_as_it_was(store: Store, value: object) -> None:
     assert store.get("check-0")["faces"] == value
 
 
-@pytest.mark.parametrize("word", ["' OR 1=1 --", "%", "*", "\x00", "ß", "x" * 5000])
+@pytest.mark.parametrize("word", ["' OR 1=1 --", "%", "*", "\x00", "ß", "x" * 900])
 def test_ids_and_keys_are_taken_literally(store: Store, word: str) -> None:
     store.save(make_check(1))
     with pytest.raises(NotFound):
@@ -177,6 +184,13 @@ def test_ids_and_keys_are_taken_literally(store: Store, word: str) -> None:
     check = {**make_check(2, sha256=word, version=word), "id": word}
     store.save(check)
     assert store.get(word) == store.find(word, word) == check
+
+
+def test_an_id_that_is_too_long_for_any_store_is_not_found(store: Store) -> None:
+    for deed in (store.get, store.delete):
+        with pytest.raises(NotFound):
+            deed("x" * 100_000)
+    assert store.find("x" * 100_000, "1") is None
 
 
 @pytest.mark.parametrize(
@@ -205,6 +219,17 @@ def test_a_closed_store_says_so_and_may_be_closed_again(store: Store) -> None:
         assert caught.value.status == 503
 
 
+def test_who_saves_a_check_that_is_there_is_given_the_first(open_store: Callable[[], Store]) -> None:
+    one, other = open_store(), open_store()
+    first = one.save(make_check(1, sha256="a"))
+    assert other.save(make_check(2, sha256="a")) == first
+    with pytest.raises(NotFound):
+        one.get("check-2")
+    other.delete("check-1")
+    assert one.save(make_check(3, sha256="a"))["id"] == "check-3"
+
+
+@pytest.mark.usefixtures("in_turn")
 def test_row_48_threads_that_save_the_same_check_are_all_given_the_first(
     open_store: Callable[[], Store],
 ) -> None:
@@ -223,6 +248,7 @@ def test_row_48_threads_that_save_the_same_check_are_all_given_the_first(
         assert stores[0].find(f"{round_:064x}", "1") == answers[0]
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_many_threads_may_share_one_store(store: Store) -> None:
     def work(worker: int) -> None:
         for i in range(worker * 100, worker * 100 + 15):

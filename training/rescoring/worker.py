@@ -223,8 +223,7 @@ def open_worker(plan: Plan) -> Worker:
 
         tf.config.threading.set_intra_op_parallelism_threads(plan.threads)
     from chalicelib.faces import FaceFinder
-    from chalicelib.store import SqliteStore
-    from chalicelib.stores import open_flags, open_pictures
+    from chalicelib.stores import open_checks, open_flags, open_pictures
     from training.evaluation import load_model
 
     settings = plan.settings
@@ -232,7 +231,7 @@ def open_worker(plan: Plan) -> Worker:
         plan,
         FaceFinder(settings.models, search_side=settings.search_side, threads=settings.threads),
         load_model(plan.model, settings),
-        SqliteStore(settings.store_path),
+        open_checks(settings),
         open_flags(settings),
         open_pictures(settings),
     )
