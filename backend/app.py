@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +43,7 @@ from chalicelib.flag_desk import LONGEST_PAGE, FlagDesk
 from chalicelib.flags import LONGEST_NOTE, LONGEST_URL
 from chalicelib.frames import read_frames
 from chalicelib.openapi import Operation, document
+from chalicelib.planner import plan
 from chalicelib.schema import (
     API,
     Check,
@@ -61,6 +62,7 @@ from chalicelib.schema import (
 )
 from chalicelib.settings import Settings
 from chalicelib.stores import open_flags, open_pictures
+from chalicelib.times import now, spell_time
 from chalicelib.uploads import LONGEST_REQUEST, FolderUploads, Uploads, check_upload, read_size
 from chalicelib.videos import spool
 
@@ -362,6 +364,28 @@ def delete_flag(flag_id: str) -> Response:
     """Forget a flag and the picture that was kept for it."""
     _require_desk().delete(flag_id)
     return Response("", status_code=204)
+
+
+# Chalice writes the time into the deployment, and loads this file for that with the stage's environment.
+@app.schedule(Settings.from_environment().rescore_cron, name="plan_rescoring")
+def plan_rescoring(event: Any) -> None:
+    """List what is due and begin the job that re-scores it; see `planner.plan`."""
+    settings = Settings.from_environment()
+    if not (settings.table and settings.rescore_queue and settings.rescore_bucket):
+        log(logging.WARNING, "nothing is planned: table, queue or bucket is not set")
+        return
+    from chalicelib.batch_jobs import BatchJobs
+    from chalicelib.buckets import BucketShelf
+
+    with closing(open_flags(settings)) as flags:
+        planned = plan(
+            flags,
+            spell_time(now()),
+            BucketShelf(settings.rescore_bucket),
+            BatchJobs(settings.rescore_queue, settings.rescore_definition),
+            settings.rescore_per_part,
+        )
+    log(logging.INFO, "planned", due=planned.due, parts=planned.parts, manifest=planned.manifest, job=planned.job)
 
 
 @route("GET", "/v1/model", Operation({200: ModelCard}, (ModelUnavailable,)))

@@ -13,8 +13,9 @@ from training.bench import CLEAN, TOLD_BY_ROW, Bench, BenchError
 from training.contrasts import Contrast, count_labels, tabulate
 from training.costs import count_parameters, time_apart
 from training.degradations import DegradationError
-from training.evaluation import ModelFiles, find_model, load_model, measure_rows, summarise
+from training.evaluation import measure_rows, summarise
 from training.manifest import Sample
+from training.models import ModelFiles, find_model, load_model
 from training.splits import list_families
 
 # A model's name becomes part of file names.

@@ -109,7 +109,7 @@ def time_face(score: Any, side: int) -> float:
 def main(specs: list[str]) -> None:
     """Print the milliseconds of each model as JSON."""
     from chalicelib.settings import Settings
-    from training.evaluation import load_model
+    from training.models import load_model
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])

@@ -1,4 +1,4 @@
-"""Uploads and kept pictures in S3 buckets; the only module that knows S3.
+"""Uploads, kept pictures and lists in S3 buckets; the only module that knows S3.
 
 The bucket for uploads holds `uploads/ID/clip` and `uploads/ID/state.json`. It needs a lifecycle rule that deletes what
 is a day old, CORS for PUT from any origin, and a notification of created objects under `uploads/` that end in `clip` to
@@ -18,13 +18,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.errors import NotFound, StoreUnavailable
+from chalicelib.errors import BadRequest, NotFound, StoreUnavailable
 from chalicelib.pictures import picture_not_found
 from chalicelib.pictures import require_id as require_flag_id
 from chalicelib.schema import Ticket, Upload
@@ -123,6 +123,49 @@ class BucketPictures:
         """See `Pictures.delete`."""
         with _explained(picture_not_found):
             self._client.delete_object(Bucket=self._bucket, Key=_picture(flag_id))
+
+
+class BucketShelf:
+    """Lists and reports of re-scoring in one bucket; see `planner.Shelf`."""
+
+    def __init__(self, bucket: str) -> None:
+        """Take a bucket, which is not asked for here."""
+        self._bucket = bucket
+        self._client = _connect()
+
+    def put(self, name: str, file: IO[bytes]) -> str:
+        """See `planner.Shelf.put`. Large files go in parts."""
+        with _explained():
+            self._client.upload_fileobj(file, self._bucket, name)
+        return f"s3://{self._bucket}/{name}"
+
+
+def read_lines(address: str) -> Iterator[bytes]:
+    """Yield the lines of a file in a bucket, as they come.
+
+    Args:
+        address: s3://BUCKET/NAME.
+
+    Raises:
+        NotFound: there is none.
+        StoreUnavailable: S3 does not answer, or stops midway.
+    """
+    bucket, name = split_address(address)
+    with _explained(lambda: NotFound("There is no such list.")):
+        yield from _connect().get_object(Bucket=bucket, Key=name)["Body"].iter_lines()
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Return bucket and name of s3://BUCKET/NAME.
+
+    Raises:
+        BadRequest: it is no such address.
+    """
+    scheme, _, rest = address.partition("://")
+    bucket, _, name = rest.partition("/")
+    if scheme != "s3" or not bucket or not name:
+        raise BadRequest("An address in S3 is s3://BUCKET/NAME.")
+    return bucket, name
 
 
 def read_event(event: dict[str, Any]) -> list[str]:

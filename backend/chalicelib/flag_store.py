@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Protocol
 
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.schema import Flag, FlagPage, FlagState
 
+# Flags of one page of what is due.
+_PAGE = 100
 _CURSOR = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.[0-9a-f]{32}", re.ASCII)
 
 
@@ -58,6 +61,25 @@ class FlagStore(Protocol):
 
     def close(self) -> None:
         """Let go of the store; further calls raise `StoreUnavailable`. Closing twice does nothing."""
+
+
+def read_due(store: FlagStore, at: str, limit: int | None = None) -> Iterator[Flag]:
+    """Yield what is due, a page at a time.
+
+    Args:
+        store: of the flags.
+        at: UTC, as flags spell it; what is put off meanwhile is due after it, so that nothing is met twice.
+        limit: at most so many.
+    """
+    cursor: str | None = None
+    left = limit
+    while left is None or left > 0:
+        page = store.due(at, _PAGE if left is None else min(left, _PAGE), cursor)
+        yield from page["flags"]
+        left = None if left is None else left - len(page["flags"])
+        cursor = page["cursor"]
+        if cursor is None:
+            return
 
 
 def flag_not_found() -> NotFound:

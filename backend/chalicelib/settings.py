@@ -20,6 +20,9 @@ LONGEST_FETCH = 600
 # A host as it stands in a URL: a name, a v4 address, or a v6 address in brackets.
 HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+CRON = re.compile(r"cron\(\S+( \S+){5}\)|rate\(\d+ (minute|hour|day)s?\)")
+
 
 def _setting(default: T, what: str, *, secret: bool = False) -> T:
     """Declare a setting with its default and what it is, in words for a person; a secret one is never shown."""
@@ -104,6 +107,15 @@ class Settings:
         "", "what `GET /v1/flags` wants in `X-Operator-Key`; without one, `unmask flags` alone lists them", secret=True
     )
 
+    # See `chalicelib.planner` and infra/README.md.
+    rescore_cron: str = _setting(
+        "cron(0 2 * * ? *)", "when re-scoring is planned in AWS, as EventBridge spells it, UTC"
+    )
+    rescore_bucket: str = _setting("", "S3 bucket for lists of what is re-scored, and reports")
+    rescore_queue: str = _setting("", "AWS Batch queue that re-scores; without it, bucket and table nothing is planned")
+    rescore_definition: str = _setting("unmask-rescore", "AWS Batch job definition of the container that re-scores")
+    rescore_per_part: int = _setting(2000, "flags of one part of a job at least")
+
     # Crops come from the full picture.
     search_side: int = _setting(1280, "longer side at which faces are searched, px")
     max_faces: int = _setting(16, "faces judged in one picture, largest first")
@@ -128,6 +140,11 @@ class Settings:
         for name in ("max_video_seconds", "video_patience"):
             if not 0 < getattr(self, name) < math.inf:
                 raise SettingsError(f"{_variable(name)} must be above 0 and finite. Received: {getattr(self, name)}")
+        if not CRON.fullmatch(self.rescore_cron):
+            raise SettingsError(
+                f"UNMASK_RESCORE_CRON must be cron(…) or rate(…), as EventBridge spells it. "
+                f"Received: {self.rescore_cron!r}"
+            )
         for host in self.own_hosts:
             if not HOST.fullmatch(host):
                 raise SettingsError(f"UNMASK_OWN_HOSTS must hold hosts without scheme and port. Received: {host!r}")

@@ -22,8 +22,8 @@ from chalicelib.detector import Detector
 from chalicelib.faces import FaceFinder
 from chalicelib.settings import Settings
 from tests.benchmarks.mtcnn_peer import Peer
-from training.evaluation import FLOAT_STUDENT
 from training.keras_detector import KerasDetector
+from training.models import FLOAT_STUDENT
 
 OUT = Path("build/checks_benchmark.json")
 

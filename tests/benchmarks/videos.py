@@ -31,8 +31,8 @@ from chalicelib.faces import FaceFinder
 from chalicelib.settings import Settings
 from tests.benchmarks.checks import make_photo
 from tests.benchmarks.mtcnn_peer import Peer
-from training.evaluation import FLOAT_STUDENT
 from training.keras_detector import KerasDetector
+from training.models import FLOAT_STUDENT
 
 OUT = Path("build/videos_benchmark.json")
 FRAMES = 32

@@ -22,9 +22,9 @@ from convert import views
 from convert.quantisation import GATE, GateError, Loss, quantise
 from convert.release import Facts, release
 from training.batches import FaceBatches
-from training.evaluation import FLOAT_STUDENT
 from training.keras_detector import KerasDetector
 from training.manifest import Sample, read_manifest
+from training.models import FLOAT_STUDENT
 from training.networks.loading import load_network
 from training.splits import split_by_group
 

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.settings import MODELS
 from training.costs import count_parameters, time_apart, time_face
-from training.evaluation import FLOAT_STUDENT
+from training.models import FLOAT_STUDENT
 
 
 def test_parameters_are_those_that_keras_counts(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from chalicelib.errors import ModelUnavailable
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from training.commands.evaluate import evaluate
-from training.evaluation import ENSEMBLE, FLOAT_STUDENT, find_model, score, summarise, write_report
+from training.evaluation import score, summarise, write_report
 from training.manifest import Sample, read_manifest
+from training.models import ENSEMBLE, FLOAT_STUDENT, find_model
 
 SETTINGS = Settings()
 

@@ -83,9 +83,9 @@ def compare(
     from training.bench import Bench, BenchError, write_csv
     from training.comparison import check_comparable, check_families, examine, parse_models, time_models
     from training.contrasts import check_contrasts, parse_contrasts
-    from training.evaluation import find_model
     from training.files import WriteFailed, replacing
     from training.manifest import ManifestError
+    from training.models import find_model
     from training.reporting.content import assemble, list_pictures, to_text
     from training.reporting.pages import write_page
     from training.reporting.sheets import draw_sheets

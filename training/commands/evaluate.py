@@ -91,9 +91,10 @@ def evaluate(
     from training.bench import Bench, BenchError
     from training.comparison import check_comparable, check_families, examine, time_models
     from training.contrasts import check_contrasts, parse_contrasts
-    from training.evaluation import find_model, format_rules, write_report
+    from training.evaluation import format_rules, write_report
     from training.files import WriteFailed
     from training.manifest import ManifestError
+    from training.models import find_model
     from training.reporting.content import assemble
     from training.reporting.pages import write_page
     from training.reporting.sheets import draw_sheets
@@ -151,8 +152,9 @@ def _evaluate_videos(folder: Path, model: str, out: Path | None) -> None:
     from chalicelib.faces import FaceFinder
     from chalicelib.settings import Settings
     from training.datasets.clips import DatasetError
-    from training.evaluation import format_rules, format_table, load_model, write_report
+    from training.evaluation import format_rules, format_table, write_report
     from training.files import WriteFailed
+    from training.models import load_model
     from training.video_evaluation import list_films, score_films, summarise_films
 
     say = partial(click.echo, err=True)

@@ -64,13 +64,14 @@ def localise(
     """
     from chalicelib.errors import UnmaskError
     from chalicelib.settings import Settings
-    from training.evaluation import load_model, to_json
+    from training.evaluation import to_json
     from training.evidence_sheet import draw_examples
     from training.faces import locate_faces
     from training.files import WriteFailed, replacing
     from training.localisation import format_localisation
     from training.localisation import localise as measure
     from training.manifest import read_manifest
+    from training.models import load_model
     from training.progress import every
     from training.splits import limit_by_class, split_by_group
 

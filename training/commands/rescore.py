@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
-
-from training.commands.options import EXISTING_FILE
 
 # Where AWS Batch tells a job of an array which part is its own.
 ARRAY_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
@@ -30,7 +31,11 @@ INTERRUPTED = 130
 @click.option("--address", default="", help="A Ray cluster to join, such as auto. [default: begins one here]")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Faces scored at once.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many flags.")
-@click.option("--manifest", type=EXISTING_FILE, help="JSON lines with the ids of flags, instead of all that is due.")
+@click.option(
+    "--manifest",
+    metavar="FILE|s3://…",
+    help="JSON lines with the ids of flags, instead of all that is due; of those, what is still due.",
+)
 @click.option(
     "--slices",
     type=click.IntRange(1),
@@ -38,7 +43,7 @@ INTERRUPTED = 130
     show_default=True,
     help=f"Parts of the manifest; which is this one's, {ARRAY_INDEX} tells.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="[default: runs/rescore/TIME]")
+@click.option("--out", metavar="FOLDER|s3://…", help="For the report. [default: runs/rescore/TIME]")
 def rescore(
     model: str,
     engine: str,
@@ -46,9 +51,9 @@ def rescore(
     address: str,
     batch_size: int,
     limit: int | None,
-    manifest: Path | None,
+    manifest: str | None,
     slices: int,
-    out: Path | None,
+    out: str | None,
 ) -> None:
     """Look again at flagged pictures, with the heavy networks.
 
@@ -64,13 +69,15 @@ def rescore(
     The report is report.html and report.json in the --out folder; outcomes.jsonl has a line a look.
     """
     from chalicelib.errors import UnmaskError
+    from chalicelib.flag_store import read_due
     from chalicelib.settings import Settings
     from chalicelib.stores import open_flags
     from chalicelib.times import now, spell_time
-    from training.evaluation import find_model
     from training.files import WriteFailed
+    from training.models import find_model
     from training.progress import every
-    from training.rescoring import engines, worker
+    from training.rescoring import engines
+    from training.rescoring.manifests import read_manifest
     from training.rescoring.outcomes import Tally
     from training.rescoring.plan import Plan
     from training.rescoring.report import write_report
@@ -79,40 +86,75 @@ def rescore(
     card = json.loads(find_model(model, settings).card.read_text(encoding="utf-8"))
     started = now()
     plan = Plan(settings, model, spell_time(started), batch_size, threads=1 if engine == "ray" else 0)
-    folder = out or Path("runs/rescore") / plan.at.replace(":", "")
     part = int(os.environ.get(ARRAY_INDEX, 0))
+    # Spot machines are asked to end before they are taken away; so is a service that is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     tally, interrupted = Tally(), False
     tell = every(5, "flags looked at:", lambda line: click.echo(line, err=True))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with closing(open_flags(settings)) as flags, (folder / "outcomes.jsonl").open("a", encoding="utf-8") as file:
-            due = (flag["id"] for flag in worker.read_due(flags, plan.at, limit))
-            ids = due if manifest is None else engines.read_manifest(manifest, part, slices)
-            try:
-                for outcome in engines.run(engine, plan, ids, folder, workers, address):
-                    tally.add(outcome)
-                    file.write(json.dumps(outcome) + "\n")
-                    tell(tally.looks, None)
-            except KeyboardInterrupt:
-                interrupted = True
-        tally.close()
-        content = {
-            "started": plan.at,
-            "finished": spell_time(now()),
-            "interrupted": interrupted,
-            "model": f"{card['name']} {card['version']}",
-            "engine": engine,
-            "workers": workers,
-            **tally.to_dict(),
-        }
-        write_report(content, folder)
+        with reporting(out, plan.at, part) as folder:
+            with (
+                closing(open_flags(settings)) as flags,
+                (folder / "outcomes.jsonl").open("a", encoding="utf-8") as file,
+            ):
+                due = (flag["id"] for flag in read_due(flags, plan.at, limit))
+                ids = due if manifest is None else read_manifest(manifest, part, slices)
+                try:
+                    for outcome in engines.run(engine, plan, ids, folder, workers, address):
+                        tally.add(outcome)
+                        file.write(json.dumps(outcome) + "\n")
+                        tell(tally.looks, None)
+                except KeyboardInterrupt:
+                    interrupted = True
+            tally.close()
+            content = {
+                "started": plan.at,
+                "finished": spell_time(now()),
+                "interrupted": interrupted,
+                "model": f"{card['name']} {card['version']}",
+                "engine": engine,
+                "workers": workers,
+                **tally.to_dict(),
+            }
+            write_report(content, folder)
     except (UnmaskError, WriteFailed, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(
         f"{tally.looks} looked at: {content['scored']} scored, {content['gone']} gone, {content['failed']} failed; "
         f"{tally.agreements} verdicts stayed, {tally.flips} turned, {tally.needs_review} need a person.\n"
-        f"{folder / 'report.html'}"
+        f"{out or folder}/report.html"
     )
     if interrupted:
         click.echo("Interrupted; the same command goes on.", err=True)
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def reporting(out: str | None, at: str, part: int) -> Iterator[Path]:
+    """Lend the folder that a report is written into; what is meant for S3 goes there at the end.
+
+    Args:
+        out: a folder, or s3://BUCKET/PREFIX, below which each part has a folder of its own.
+        at: when the run began.
+        part: of the list.
+
+    Raises:
+        StoreUnavailable: S3 does not answer.
+        OSError: the folder cannot be made.
+    """
+    from training.rescoring.manifests import S3
+
+    if out is None or not out.startswith(S3):
+        folder = Path(out) if out is not None else Path("runs/rescore") / at.replace(":", "")
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    from chalicelib.buckets import BucketShelf, split_address
+
+    bucket, prefix = split_address(out)
+    with tempfile.TemporaryDirectory(prefix="unmask-") as name:
+        yield Path(name)
+        for path in sorted(Path(name).iterdir()):
+            with path.open("rb") as file:
+                # A second try is another report: what the first one has done is told there.
+                BucketShelf(bucket).put(f"{prefix}/{part:05d}/{at.replace(':', '')}/{path.name}", file)

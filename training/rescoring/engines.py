@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from training.rescoring.manifests import write_manifest
 from training.rescoring.outcomes import Outcome
 from training.rescoring.plan import Plan
 from training.rescoring.worker import Worker, open_worker
@@ -85,22 +86,3 @@ def _run_ray(plan: Plan, flag_ids: Iterable[str], folder: Path, workers: int, ad
             yield json.loads(row["outcome"])
     finally:
         ray.shutdown()
-
-
-def write_manifest(flag_ids: Iterable[str], path: Path) -> Path | None:
-    """Write ids as JSON lines; None where there are none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with path.open("w", encoding="utf-8") as file:
-        for flag_id in flag_ids:
-            file.write(json.dumps({"id": flag_id}) + "\n")
-            written += 1
-    return path if written else None
-
-
-def read_manifest(path: Path, part: int = 0, parts: int = 1) -> Iterator[str]:
-    """Yield the ids of a manifest, or every `parts`-th from the `part`-th on."""
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file):
-            if number % parts == part:
-                yield json.loads(line)["id"]

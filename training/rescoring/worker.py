@@ -25,7 +25,7 @@ from chalicelib.pictures import Pictures
 from chalicelib.schema import Check, ErrorDetail, Flag, PictureChange
 from chalicelib.settings import Settings
 from chalicelib.store import Store
-from chalicelib.times import now, spell_time
+from chalicelib.times import now
 from training.rescoring.outcomes import Outcome, tell_outcome
 from training.rescoring.plan import Plan
 
@@ -224,7 +224,7 @@ def open_worker(plan: Plan) -> Worker:
         tf.config.threading.set_intra_op_parallelism_threads(plan.threads)
     from chalicelib.faces import FaceFinder
     from chalicelib.stores import open_checks, open_flags, open_pictures
-    from training.evaluation import load_model
+    from training.models import load_model
 
     settings = plan.settings
     return Worker(
@@ -235,27 +235,3 @@ def open_worker(plan: Plan) -> Worker:
         open_flags(settings),
         open_pictures(settings),
     )
-
-
-def read_due(store: FlagStore, at: str, limit: int | None = None) -> Iterator[Flag]:
-    """Yield what is due, a page at a time.
-
-    Args:
-        store: of the flags.
-        at: UTC, as flags spell it; what is put off meanwhile is due after it, so that nothing is met twice.
-        limit: at most so many.
-    """
-    cursor: str | None = None
-    left = limit
-    while left is None or left > 0:
-        page = store.due(at, 100 if left is None else min(left, 100), cursor)
-        yield from page["flags"]
-        left = None if left is None else left - len(page["flags"])
-        cursor = page["cursor"]
-        if cursor is None:
-            return
-
-
-def start_time() -> str:
-    """Return the time that a run begins at, as flags spell it."""
-    return spell_time(now())

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from chalicelib import fetching
+from chalicelib.flag_store import read_due
 from chalicelib.pictures import FolderPictures
 from chalicelib.settings import Settings
 from chalicelib.sqlite_flags import SqliteFlags
@@ -24,7 +25,7 @@ from tests.backend.conftest import FakeDetector, FakeFinder
 from tests.backend.web import Internet
 from training.rescoring import worker as workers
 from training.rescoring.plan import Plan
-from training.rescoring.worker import Worker, read_due
+from training.rescoring.worker import Worker
 
 HOST = "photos.example"
 # Long beside what an honest answer takes on a busy machine, s.

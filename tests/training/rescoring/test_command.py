@@ -21,6 +21,7 @@ from tests.training.rescoring.test_worker import check_of, draw
 from tests.training.test_keras_detector import CALIBRATION, save
 from training.networks.catalogue import build
 from training.rescoring import engines
+from training.rescoring.manifests import read_manifest, write_manifest
 
 FLAGS = 5
 
@@ -81,7 +82,7 @@ def test_an_engine_looks_at_all_that_is_due_and_tells(
 def test_the_parts_of_a_manifest_are_all_of_it(
     model: Path, flagged: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = engines.write_manifest(flagged, tmp_path / "manifest.jsonl")
+    manifest = write_manifest(flagged, tmp_path / "manifest.jsonl")
     looks = []
     for part in range(2):
         monkeypatch.setenv("AWS_BATCH_JOB_ARRAY_INDEX", str(part))
@@ -90,6 +91,15 @@ def test_the_parts_of_a_manifest_are_all_of_it(
         assert told.exit_code == 0, told.output
         looks.append(read(out)["scored"])
     assert looks == [3, 2]
+
+
+def test_a_list_that_is_none_is_a_sentence(model: Path, flagged: list[str], tmp_path: Path) -> None:
+    (tmp_path / "list").write_text('{"id": "1"}\nnonsense\n')
+    assert list(read_manifest(str(tmp_path / "list"), 0, 2)) == ["1"]
+    for place, words in ((str(tmp_path / "list"), "Line 2 of the list"), (str(tmp_path / "nowhere"), "No such file")):
+        told = run("--model", str(model), "--manifest", place, "--out", str(tmp_path / "report"))
+        assert told.exit_code == 1
+        assert words in told.output
 
 
 def test_a_limit_holds(model: Path, flagged: list[str], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.flag_store import read_due
 from chalicelib.flags import make_flag
 from chalicelib.schema import Flag
 from chalicelib.sqlite_flags import SqliteFlags
@@ -25,7 +26,6 @@ from chalicelib.store import SqliteStore
 from tests.backend.conftest import CARD
 from tests.training.rescoring.night import HOST
 from tests.training.rescoring.test_worker import check_of, draw, hash_of
-from training.rescoring.worker import read_due
 
 ROOT = Path(__file__).parents[3]
 EVENING = datetime(2026, 3, 1, 18, tzinfo=UTC)

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from chalicelib.errors import FetchTimeout, ModelUnavailable, PictureGone, StoreUnavailable, UrlNotAllowed
+from chalicelib.flag_store import read_due
 from chalicelib.flags import make_flag
 from chalicelib.pictures import FolderPictures
 from chalicelib.schema import Check, Flag
@@ -28,7 +29,7 @@ from tests.backend.conftest import FakeDetector, FakeFinder
 from training.rescoring import worker as workers
 from training.rescoring.outcomes import Outcome
 from training.rescoring.plan import Plan
-from training.rescoring.worker import Worker, read_due
+from training.rescoring.worker import Worker
 
 NIGHT = datetime(2026, 3, 2, 2, tzinfo=UTC)
 EVENING = NIGHT - timedelta(hours=8)

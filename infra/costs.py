@@ -1,0 +1,144 @@
+"""What re-scoring costs in AWS, on paper.
+
+Run `python -m infra.costs`; every price and every figure is an option. Prices change and differ by region: look them
+up at https://aws.amazon.com/pricing/ and give yours. Nothing here asks AWS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass, fields
+
+from chalicelib.planner import MOST_PARTS
+
+DAYS = 30
+HOUR = 3600
+# What one partition of DynamoDB takes in writes a second, and in how many the indices are cut.
+PARTITION_WRITES = 1000
+SHARDS = 16
+# The longest that Lambda lets the planner run, s.
+PLANNER_LIMIT = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What the sum rests on; dollars, seconds, bytes."""
+
+    spot_vcpu_hour: float = 0.02
+    write_million: float = 0.625
+    read_million: float = 0.125
+    s3_put_thousand: float = 0.005
+    s3_gb_month: float = 0.023
+    dynamo_gb_month: float = 0.25
+    lambda_gb_second: float = 0.0000166667
+    # Of a NAT gateway; 0 in a public subnet, where what comes in is free.
+    nat_gb: float = 0.045
+    # Measured: pictures that one processor re-scores in a second, fetching apart.
+    pictures_per_vcpu_second: float = 4.0
+    # Assumed, of 16 queries and a read for each hundred: due flags that the planner lists in a second.
+    planned_per_second: float = 1500.0
+    # Assumed: bytes of a picture, share of pictures that are kept, looks at a flag in its 90 days, share that fails.
+    picture_bytes: float = 300_000
+    kept_share: float = 0.2
+    looks: float = 2.0
+    failed_share: float = 0.15
+    window_hours: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A month of so many flags a day; dollars."""
+
+    flags: float
+    vcpus: float
+    compute: float
+    dynamo: float
+    s3: float
+    network: float
+    planner: float
+    binds: str
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.compute + self.dynamo + self.s3 + self.network + self.planner
+
+    @property
+    def per_thousand(self) -> float:
+        """Of a thousand flags."""
+        return self.total / (self.flags * DAYS) * 1000
+
+
+def add_up(flags: float, given: Assumptions) -> Bill:
+    """Return the bill for so many new flags a day.
+
+    A look reads a flag twice (list, worker) and a check once, and writes the flag with its two index entries and, where
+    it succeeds, a check in a transaction, which counts twice. Taking a flag in writes it once with both entries.
+    """
+    looks = flags * given.looks
+    seconds = looks * (1 - given.failed_share) / given.pictures_per_vcpu_second
+    writes = flags * 4 + looks * (4 + (1 - given.failed_share) * 2 * 4)
+    reads = looks * 3.5
+    kept = flags * given.kept_share
+    stored = flags * 90 * 3000 / 1e9
+    parts = max(1, min(MOST_PARTS, math.ceil(looks / 2000)))
+    listing = looks / given.planned_per_second
+    return Bill(
+        flags,
+        seconds / (given.window_hours * HOUR),
+        seconds / HOUR * given.spot_vcpu_hour * DAYS,
+        (writes * given.write_million + reads * given.read_million) / 1e6 * DAYS + stored * given.dynamo_gb_month,
+        (kept * DAYS + parts * 3 * DAYS) / 1000 * given.s3_put_thousand
+        + kept * 30 * given.picture_bytes / 1e9 * given.s3_gb_month,
+        looks * given.picture_bytes / 1e9 * given.nat_gb * DAYS,
+        listing * 0.5 * given.lambda_gb_second * DAYS,
+        find_limit(looks, writes, listing, given),
+    )
+
+
+def find_limit(looks: float, writes: float, listing: float, given: Assumptions) -> str:
+    """Return what has to be changed first for so many looks a night, in words; nothing where all holds."""
+    if listing > PLANNER_LIMIT:
+        return f"listing: {listing / 60:,.0f} min, Lambda gives 15; {math.ceil(listing / PLANNER_LIMIT):,} planners"
+    if writes / (given.window_hours * HOUR) > PARTITION_WRITES * SHARDS:
+        return "the indices: more shards"
+    return "nothing"
+
+
+def spell(bill: Bill) -> str:
+    """Return a row of the table."""
+    cells = (
+        f"{bill.flags:,.0f}",
+        f"{bill.vcpus:,.1f}",
+        *(f"{each:,.2f}" for each in (bill.compute, bill.dynamo, bill.s3, bill.network, bill.planner, bill.total)),
+        f"{bill.per_thousand:.4f}",
+        bill.binds,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+COLUMNS = (
+    *("flags a day", "vCPUs in the window", "compute", "DynamoDB", "S3", "network", "planner"),
+    *("a month, $", "a thousand flags, $", "what binds first"),
+)
+
+
+def tabulate(given: Assumptions, sizes: tuple[float, ...] = (1e5, 1e7, 1e9)) -> str:
+    """Return the table in Markdown."""
+    return "\n".join(
+        [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}", *(spell(add_up(flags, given)) for flags in sizes)]
+    )
+
+
+def main() -> None:
+    """Print the table for the prices given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for field in fields(Assumptions):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
+    sys.stdout.write(tabulate(Assumptions(**vars(parser.parse_args()))) + "\n")
+
+
+if __name__ == "__main__":
+    main()

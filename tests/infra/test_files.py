@@ -1,0 +1,106 @@
+"""What lies in `infra` says what is so: the container, the units, the costs."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.costs import Assumptions, add_up, tabulate
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+DOCKERFILE = (INFRA / "batch" / "Dockerfile").read_text()
+
+
+def read_steps(word: str) -> list[str]:
+    joined = DOCKERFILE.replace("\\\n", " ")
+    return re.findall(rf"^{word} +(.+)$", joined, re.MULTILINE)
+
+
+def test_what_the_container_copies_is_there_and_is_not_ignored() -> None:
+    ignored = (INFRA / "batch" / "Dockerfile.dockerignore").read_text().splitlines()
+    for step in read_steps("COPY"):
+        *sources, _ = step.split()
+        for source in sources:
+            assert (ROOT / source).exists(), source
+            assert f"!{source}" in ignored, source
+
+
+def test_the_container_names_its_base_and_runs_as_nobody_of_weight() -> None:
+    (base,) = read_steps("FROM")
+    assert re.fullmatch(r"python:3\.1[12]-[\w-]+", base)
+    assert read_steps("USER")[-1] == "unmask"
+
+
+def test_the_entry_point_runs_here_as_it_would_there(tmp_path: Path) -> None:
+    (entry,) = map(json.loads, read_steps("ENTRYPOINT"))
+    assert entry[:1] == ["unmask"], "no shell in between, which would swallow the signal"
+    (tmp_path / "manifest.jsonl").write_text('{"id": "' + "0" * 32 + '"}\n')
+    program = Path(sys.executable).with_name("unmask")
+    if not program.exists():
+        pytest.skip("unmask is not installed beside this Python")
+    told = subprocess.run(
+        [program, *entry[1:], "--manifest", tmp_path / "manifest.jsonl", "--slices", "2", "--out", tmp_path / "report"],
+        env={"UNMASK_STORE_PATH": str(tmp_path / "checks.sqlite3"), "AWS_BATCH_JOB_ARRAY_INDEX": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert told.returncode == 0, told.stderr
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["looks"] == 0
+
+
+def read_unit(name: str) -> configparser.ConfigParser:
+    # systemd allows a key twice.
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(INFRA / "systemd" / name)
+    return parser
+
+
+def test_the_units_call_a_command_that_there_is() -> None:
+    service, timer = read_unit("unmask-rescore.service"), read_unit("unmask-rescore.timer")
+    command = shlex.split(service["Service"]["ExecStart"])
+    assert Path(command[0]).name == "unmask"
+    assert command[1] == "rescore"
+    assert f"{command[1]} = " in (ROOT / "pyproject.toml").read_text()
+    assert service["Service"]["NoNewPrivileges"] == "yes"
+    assert timer["Timer"]["OnCalendar"]
+    assert timer["Install"]["WantedBy"] == "timers.target"
+
+
+def test_the_readme_shows_what_the_program_prints() -> None:
+    assert tabulate(Assumptions()) in (INFRA / "README.md").read_text()
+
+
+def test_the_program_of_the_costs_takes_prices() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "infra.costs", "--nat-gb", "0"],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'backend'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == tabulate(Assumptions(nat_gb=0.0))
+
+
+def test_costs_grow_with_flags_and_with_nothing_else() -> None:
+    given = Assumptions()
+    small, large = add_up(1e5, given), add_up(1e7, given)
+    assert large.total == pytest.approx(100 * small.total, rel=0.01)
+    assert add_up(1e5, replace(given, spot_vcpu_hour=0.04)).compute == pytest.approx(2 * small.compute)
+    # By hand: 200,000 looks, 85 % of them scored, 4 a second: 42,500 s a day, 11.8 h at 2 cents, 30 days.
+    assert small.compute == pytest.approx(7.08, abs=0.01)
+    assert small.vcpus == pytest.approx(42_500 / 21_600, abs=0.01)
+    assert small.binds == "nothing"
+    assert large.binds.startswith("listing")
