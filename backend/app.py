@@ -366,8 +366,13 @@ def delete_flag(flag_id: str) -> Response:
     return Response("", status_code=204)
 
 
-# Chalice writes the time into the deployment, and loads this file for that with the stage's environment.
-@app.schedule(Settings.from_environment().rescore_cron, name="plan_rescoring")
+def read_cron() -> str:
+    """Return when re-scoring is planned: Chalice loads this file with the stage's environment to write it down."""
+    settings = Settings.from_environment()
+    return settings.rescore_cron
+
+
+@app.schedule(read_cron(), name="plan_rescoring")
 def plan_rescoring(event: Any) -> None:
     """List what is due and begin the job that re-scores it; see `planner.plan`."""
     settings = Settings.from_environment()
