@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.schema import Flag, FlagPage, FlagState
@@ -85,6 +85,20 @@ def read_due(store: FlagStore, at: str, limit: int | None = None) -> Iterator[Fl
 def flag_not_found() -> NotFound:
     """Build the error for an id that is not known, or not any more."""
     return NotFound("No flag is stored under that id.")
+
+
+def cut_page(flags: list[Flag], limit: int, by: Literal["created_at", "due_at"]) -> FlagPage:
+    """Make a page of flags that were read in order.
+
+    Args:
+        flags: one more than `limit`, where there are so many.
+        limit: of the page, 1 at least.
+        by: what they are in order of; all have it.
+    """
+    if len(flags) <= limit:
+        return {"flags": flags, "cursor": None}
+    last = flags[limit - 1]
+    return {"flags": flags[:limit], "cursor": write_cursor(str(last[by]), last["id"])}
 
 
 def write_cursor(time: str, flag_id: str) -> str:

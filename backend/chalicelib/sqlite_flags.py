@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-from chalicelib.flag_store import flag_not_found, read_cursor, write_cursor
+from chalicelib.flag_store import cut_page, flag_not_found, read_cursor
 from chalicelib.schema import Flag, FlagPage, FlagState
 from chalicelib.sqlite_file import SqliteFile
 from chalicelib.times import now, spell_time
@@ -107,14 +107,13 @@ class SqliteFlags:
         """See `FlagStore.close`."""
         self._file.close()
 
-    def _page(self, condition: str, values: list[Any], limit: int, key: str) -> FlagPage:
+    def _page(self, condition: str, values: list[Any], limit: int, key: Literal["created_at", "due_at"]) -> FlagPage:
         # The condition is one of the constants above, never a caller's text.
         query = f"SELECT body FROM flags WHERE {condition} LIMIT ?"  # noqa: S608
         with self._file.lend() as connection:
             rows = connection.execute(query, [*values, limit + 1]).fetchall()
-            flags = [cast(Flag, json.loads(body)) for (body,) in rows[:limit]]
-        more = len(rows) > limit
-        return {"flags": flags, "cursor": write_cursor(cast(Any, flags[-1])[key], flags[-1]["id"]) if more else None}
+            flags = [cast(Flag, json.loads(body)) for (body,) in rows]
+        return cut_page(flags, limit, key)
 
     def _now(self) -> str:
         return spell_time(self._clock())

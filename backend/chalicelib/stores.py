@@ -12,9 +12,9 @@ from chalicelib.store import SqliteStore, Store
 def open_checks(settings: Settings) -> Store:
     """Open the store of checks; raises `StoreUnavailable`."""
     if settings.table:
-        from chalicelib.dynamo_checks import DynamoChecks
+        from chalicelib.dynamo_store import DynamoStore
 
-        return DynamoChecks(settings.table)
+        return DynamoStore(settings.table)
     return SqliteStore(settings.store_path)
 
 

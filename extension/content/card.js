@@ -50,7 +50,8 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
  * @property {string[]} limits what the model cannot see
  * @property {string | null} before ISO time at which this browser checked it before
  * @property {{host: string} | null} better where the original file could be had
- * @property {boolean} flags whether the service takes flags
+ * @property {{host: string | null, keeps: boolean} | null} flags how this can be flagged; null where the service takes
+ *   none
  * @property {boolean} video whether "Check this video" is offered
  * @property {boolean} still whether it is a frame of a video that is not playing
  * @property {boolean} [poster] whether it is the picture that stands for a video
@@ -60,7 +61,8 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
 /**
  * @typedef {object} Handlers
  * @property {() => Promise<void>} [onForget] deletes the check, there and here
- * @property {() => Promise<void>} [onFlag]
+ * @property {import("../shared/flag_form.js").Flagging["flag"]} [onFlag]
+ * @property {(id: string) => Promise<void>} [onUnflag] deletes a flag
  * @property {() => void} [onAgain]
  * @property {() => void} [onBetter]
  * @property {() => void} [onVideo]
@@ -423,6 +425,7 @@ class Result {
   draw(over) {
     const { strings, outcome, handlers } = this;
     const { verdict, credentials, picture, frames, source, thresholds, limits, before, flags, showBand } = outcome;
+    const { onFlag, onUnflag } = handlers;
     this.destroy();
     this.over = over;
     this.view = drawVerdict(this.root, {
@@ -441,7 +444,7 @@ class Result {
       notes: this.drawNotes(),
       actions: this.drawActions(),
       onForget: handlers.onForget,
-      onFlag: flags ? handlers.onFlag : undefined,
+      flagging: flags && onFlag && onUnflag ? { ...flags, flag: onFlag, unflag: onUnflag } : undefined,
       onCopy: handlers.onCopy,
     });
   }

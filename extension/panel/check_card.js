@@ -258,7 +258,14 @@ export class CheckCard {
         await panel.history.remove(verdict.id);
         this.remove(fill(words.forgotten, { source: this.source }));
       },
-      onFlag: flags ? () => service.flagCheck(verdict.id) : undefined,
+      flagging: flags
+        ? {
+            host: null,
+            keeps: true,
+            flag: (wish) => service.flagCheck(verdict.id, { ...wish, picture: this.picture }),
+            unflag: (id) => service.forgetFlag(id),
+          }
+        : undefined,
     });
   }
 

@@ -113,36 +113,47 @@ class MemoryStore:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """AWS in this process, as far as it is asked for here, and nothing of the real one."""
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """AWS in this process, as far as it is asked for here, and nothing of the real one; the names of all calls."""
     moto = pytest.importorskip("moto")
+    from botocore.client import BaseClient
+
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    with moto.mock_aws():
-        yield
+    calls: list[str] = []
+    send = BaseClient._make_api_call
+    # Each call is one step in AWS, and in moto it is not.
+    lock = threading.RLock()
+
+    def send_alone(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        with lock:
+            calls.append(operation)
+            return send(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", send_alone)
+    # Jobs of Batch run nothing: there is no Docker.
+    with moto.mock_aws(config={"batch": {"use_docker": False}}):
+        yield calls
 
 
 @pytest.fixture
-def in_turn(request: pytest.FixtureRequest) -> None:
-    """Skip where the store is the stand-in for DynamoDB: its conditions hold, but threads must take turns with it."""
-    if "dynamo" in request.node.name:
-        pytest.skip("moto's tables are not safe to share between threads; DynamoDB's are")
-
-
-@pytest.fixture
-def table(aws: None) -> str:
+def table(aws: list[str]) -> str:
     """A DynamoDB table as it is in AWS; its name."""
     import boto3
 
-    from chalicelib.dynamo import define_table
+    from chalicelib.dynamo import describe_table
 
-    boto3.client("dynamodb").create_table(**define_table("unmask"))
+    described = describe_table()
+    expiry = described.pop("TimeToLiveSpecification")
+    client = boto3.client("dynamodb")
+    client.create_table(TableName="unmask", **described)
+    client.update_time_to_live(TableName="unmask", TimeToLiveSpecification=expiry)
     return "unmask"
 
 
 @pytest.fixture
-def bucket(aws: None) -> str:
+def bucket(aws: list[str]) -> str:
     """An S3 bucket; its name."""
     import boto3
 

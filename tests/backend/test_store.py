@@ -49,9 +49,9 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
         if table is None:
             opened.append(SqliteStore(tmp_path / "deep" / "checks.sqlite3"))
         else:
-            from chalicelib.dynamo_checks import DynamoChecks
+            from chalicelib.dynamo_store import DynamoStore
 
-            opened.append(DynamoChecks(table))
+            opened.append(DynamoStore(table))
         return opened[-1]
 
     yield open_
@@ -229,7 +229,6 @@ def test_who_saves_a_check_that_is_there_is_given_the_first(open_store: Callable
     assert one.save(make_check(3, sha256="a"))["id"] == "check-3"
 
 
-@pytest.mark.usefixtures("in_turn")
 def test_row_48_threads_that_save_the_same_check_are_all_given_the_first(
     open_store: Callable[[], Store],
 ) -> None:
@@ -248,7 +247,6 @@ def test_row_48_threads_that_save_the_same_check_are_all_given_the_first(
         assert stores[0].find(f"{round_:064x}", "1") == answers[0]
 
 
-@pytest.mark.usefixtures("in_turn")
 def test_many_threads_may_share_one_store(store: Store) -> None:
     def work(worker: int) -> None:
         for i in range(worker * 100, worker * 100 + 15):

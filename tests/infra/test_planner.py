@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +15,8 @@ from chalice.test import Client
 from backend import app as web
 from chalicelib.batch_jobs import ATTEMPTS, BatchJobs
 from chalicelib.buckets import BucketShelf, read_lines
-from chalicelib.dynamo_checks import DynamoChecks
 from chalicelib.dynamo_flags import DynamoFlags
+from chalicelib.dynamo_store import DynamoStore
 from chalicelib.errors import NotFound, StoreUnavailable
 from chalicelib.flag_store import read_due
 from chalicelib.flags import make_flag
@@ -26,20 +25,18 @@ from chalicelib.schema import Flag
 from chalicelib.settings import Settings
 from chalicelib.sqlite_flags import SqliteFlags
 from chalicelib.times import spell_time
-from tests.backend.conftest import FakeDetector, FakeFinder
-from tests.backend.conftest import aws as aws
-from tests.backend.conftest import bucket as bucket
-from tests.backend.conftest import table as table
+from tests.backend.conftest import FakeDetector, FakeFinder, aws, bucket, table
 from tests.training.rescoring.test_worker import draw
 
 NOW = datetime.now(UTC)
+__all__ = ["aws", "bucket", "table"]
 # What EventBridge sends when it is time.
 EVENT: Any = ("aws.events", "Scheduled Event", {}, [])
 ROLE = {"Version": "2012-10-17", "Statement": []}
 
 
 @pytest.fixture
-def queue(aws: None) -> str:
+def queue(aws: list[str]) -> str:
     """A queue of AWS Batch, and a job definition, `unmask-rescore`."""
     import boto3
 
@@ -64,16 +61,6 @@ def queue(aws: None) -> str:
         },
     )
     return "nights"
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: F811 -- the same, with jobs that run nothing
-    moto = pytest.importorskip("moto")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    with moto.mock_aws(config={"batch": {"use_docker": False}}):
-        yield
 
 
 def flag_pictures(store: DynamoFlags, count: int) -> list[Flag]:
@@ -166,7 +153,7 @@ def test_the_parts_of_a_job_do_every_flag_once_and_write_back(
         Plan(Settings(), "none", at, fetchers=1),
         FakeFinder((10.0, 10.0, 55.0, 60.0)),
         model,
-        DynamoChecks(table),
+        DynamoStore(table),
         flags,
         BucketPictures(bucket, 30),
         fetch,

@@ -8,6 +8,7 @@
 import { drawDeclared } from "./declared_view.js";
 import { drawIcon, make } from "./elements.js";
 import { drawFaceLayer } from "./face_layer.js";
+import { drawFlagging } from "./flag_form.js";
 import { writeReport } from "./report.js";
 import { drawTimeline } from "./timeline_view.js";
 import { findDecisive, gatherFrame } from "./verdict.js";
@@ -59,7 +60,8 @@ import {
  * @property {Node[]} [notes] more to say about this verdict
  * @property {HTMLButtonElement[]} [actions] more to do with it
  * @property {() => Promise<void>} [onForget] deletes the check; without it there is no such button
- * @property {() => Promise<void>} [onFlag] flags the verdict for re-check; without it there is no such button
+ * @property {import("./flag_form.js").Flagging} [flagging] flags the verdict for re-check; without it there is no such
+ *   button
  * @property {(report: string) => Promise<void>} [onCopy] copies a text, where the page itself may not
  */
 
@@ -473,7 +475,7 @@ function drawOrigin({ verdict, source, strings }) {
  */
 function drawActions(options) {
   const words = options.strings.verdict;
-  const { onForget, onFlag, onCopy = copyText, actions = [] } = options;
+  const { onForget, flagging, onCopy = copyText, actions = [] } = options;
   const state = make("p", { class: "unmask-state", role: "status" });
   const copy = make("button", { type: "button", class: "unmask-action" }, [words.copy]);
   const row = make("div", { class: "unmask-actions" }, [...actions, copy]);
@@ -492,15 +494,8 @@ function drawActions(options) {
       text.select();
     }
   });
-  if (onFlag) {
-    row.append(
-      drawDeed(words.flag, onFlag, state, {
-        doing: words.flagging,
-        done: words.flagged,
-        failed: words.flagFailed,
-      }),
-    );
-  }
+  const [flag, form] = flagging ? drawFlagging(flagging, options.strings, state) : [];
+  if (flag) row.append(flag);
   if (onForget) {
     row.append(
       drawDeed(words.forget, onForget, state, {
@@ -510,6 +505,7 @@ function drawActions(options) {
       }),
     );
   }
+  if (form) row.append(form);
   row.append(state);
   return row;
 }
