@@ -305,7 +305,10 @@ export class Card {
     swallow(event);
     // Some lightboxes wait for the key to come up again.
     addEventListener("keyup", (up) => up.key === "Escape" && swallow(up), { capture: true, once: true });
-    this.close();
+    // The form inside never hears of the key; what is being written goes first, the card next.
+    const cancel = this.frame.querySelector(".unmask-flag form:focus-within button[type=button]");
+    if (cancel instanceof HTMLElement) cancel.click();
+    else this.close();
   }
 
   listenForDrag() {

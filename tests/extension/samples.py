@@ -24,7 +24,7 @@ HEAD = (slice(0, 384), slice(40, 424))
 SEED = 1112
 # The side, px, at which the same face is too small to be judged.
 SMALL = 160
-QUALITY = 88
+QUALITY = 92
 
 
 def draw_samples() -> dict[str, np.ndarray]:

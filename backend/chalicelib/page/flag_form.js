@@ -104,8 +104,6 @@ function drawForm({ host, keeps }, words, { send, cancel }) {
   stop.addEventListener("click", cancel);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    // A card around it would close as well.
-    event.stopPropagation();
     cancel();
   });
   form.addEventListener("submit", async (event) => {
