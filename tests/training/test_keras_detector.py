@@ -13,7 +13,7 @@ import pytest
 from chalicelib.detector import normalise
 from chalicelib.errors import ModelUnavailable
 from chalicelib.settings import Settings
-from training.keras_detector import KerasDetector
+from training.keras_detector import MOST_AT_ONCE, KerasDetector
 from training.networks.catalogue import build
 
 MODELS = Settings().models
@@ -101,3 +101,15 @@ def test_what_is_no_network_of_ours_is_refused(tmp_path: Path) -> None:
     for name in ("text.keras", "other.keras", "missing.keras"):
         with pytest.raises(ModelUnavailable, match="no network of ours"):
             KerasDetector(tmp_path / name, MODELS)
+
+
+def test_many_crops_are_scored_in_parts_and_none_gives_none(mapped: keras.Model, tmp_path: Path) -> None:
+    detector = KerasDetector(save(mapped, tmp_path), MODELS)
+    many = np.random.default_rng(1).integers(0, 256, (MOST_AT_ONCE + 3, 32, 32, 3)).astype(np.uint8)
+    logits, maps = detector.score(many)
+    for part in (slice(0, MOST_AT_ONCE), slice(MOST_AT_ONCE, None)):
+        alone = detector.score(many[part])
+        np.testing.assert_allclose(logits[part], alone[0], atol=1e-4)
+        np.testing.assert_allclose(maps[part], alone[1], atol=1e-4)
+    logits, maps = detector.score(many[:0])
+    assert len(logits) == len(maps) == 0

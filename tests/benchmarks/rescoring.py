@@ -1,0 +1,139 @@
+"""Re-scoring flagged pictures beside the plain way: each picture by itself, `model.predict` on its face.
+
+Run `python -m tests.benchmarks.rescoring [--pictures N] [--runs N] [--workers]`; it prints a table and writes
+build/rescoring_benchmark.json. Both sides decode, find faces, crop and score the same pictures by the same ensemble,
+and take turns. Ours also reads the flags and writes back what came of them. With --workers the pictures go through Ray too,
+with one worker and with two, the start of Ray and the loading of the networks apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+import time
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from skimage import data
+
+from chalicelib.checks import Finds, Scores
+from chalicelib.detector import normalise
+from chalicelib.faces import FaceFinder, crop_face
+from chalicelib.flag_store import read_due
+from chalicelib.flags import make_flag
+from chalicelib.images import decode
+from chalicelib.settings import Settings
+from chalicelib.stores import open_checks, open_flags, open_pictures
+from chalicelib.times import now, spell_time
+from training.models import ENSEMBLE, load_model
+from training.networks.loading import load_network
+from training.rescoring import engines
+from training.rescoring.plan import Plan
+from training.rescoring.worker import Worker
+
+OUT = Path("build/rescoring_benchmark.json")
+SIDE = 320
+
+
+def draw_pictures(count: int) -> list[bytes]:
+    """Return so many JPEGs of one face, no two alike."""
+    portrait, chance = np.asarray(data.astronaut())[:384, 40:424], np.random.default_rng(0)
+    pictures = []
+    for _ in range(count):
+        x, y = chance.integers(0, 24, 2)
+        pixels = cv2.resize(portrait[y : y + 360, x : x + 360], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=int(chance.integers(80, 96)))
+        pictures.append(file.getvalue())
+    return pictures
+
+
+def predict_one_by_one(pictures: list[bytes], finder: Finds, network: object, side: int) -> float:
+    """Go the plain way; return its seconds."""
+    started = time.perf_counter()
+    for picture in pictures:
+        pixels = decode(picture, Settings()).pixels
+        for face in finder.find(pixels):
+            network.predict(normalise(crop_face(pixels, face.box, side)[None]), verbose=0)  # type: ignore[attr-defined]
+    return time.perf_counter() - started
+
+
+def flag_pictures(pictures: list[bytes], settings: Settings) -> None:
+    """Flag all pictures, which are kept, so that nothing is fetched."""
+    kept, begun = open_pictures(settings), now() - timedelta(minutes=1)
+    with closing(open_flags(settings)) as flags:
+        for picture in pictures:
+            flag = make_flag(begun, kept_until=begun + timedelta(days=1))
+            kept.put(flag["id"], picture)
+            flags.add(flag)
+
+
+def rescore(pictures: list[bytes], finder: Finds, model: Scores) -> float:
+    """Go our way, flags and write-back included; return its seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(store_path=Path(folder) / "checks.sqlite3")
+        flag_pictures(pictures, settings)
+        plan = Plan(settings, "ensemble", spell_time(now()))
+        flags = open_flags(settings)
+        with closing(Worker(plan, finder, model, open_checks(settings), flags, open_pictures(settings))) as worker:
+            started = time.perf_counter()
+            scored = sum(outcome["kind"] == "scored" for outcome in worker.run(read_due(flags, plan.at)))
+            seconds = time.perf_counter() - started
+    assert scored == len(pictures)
+    return seconds
+
+
+def time_workers(pictures: list[bytes], workers: int) -> float:
+    """Go our way by Ray; return the seconds from the first outcome to the last, for all but the first share."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(store_path=Path(folder) / "checks.sqlite3")
+        flag_pictures(pictures, settings)
+        plan = Plan(settings, "ensemble", spell_time(now()), threads=1)
+        with closing(open_flags(settings)) as flags:
+            ids = [flag["id"] for flag in read_due(flags, plan.at)]
+        times = [time.perf_counter() for _ in engines.run("ray", plan, ids, Path(folder), workers)]
+    assert len(times) == len(pictures)
+    return times[-1] - times[0]
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--workers", action="store_true")
+    asked = parser.parse_args()
+    pictures = draw_pictures(asked.pictures)
+    settings = Settings()
+    finder, model = FaceFinder(settings.models), load_model("ensemble", settings)
+    network = load_network(ENSEMBLE / "network.keras")
+    plain, ours = [], []
+    for run in range(asked.runs + 1):
+        took = predict_one_by_one(pictures, finder, network, model.side), rescore(pictures, finder, model)
+        # The first turn warms both up.
+        if run:
+            plain.append(took[0])
+            ours.append(took[1])
+    speeds = {name: asked.pictures / np.array(seconds) for name, seconds in (("plain", plain), ("ours", ours))}
+    ratios = np.array(plain) / np.array(ours)
+    told = {"pictures": asked.pictures, "runs": asked.runs, "ratio": float(np.median(ratios))}
+    for name, each in speeds.items():
+        told[name] = float(np.median(each))
+        print(f"{name:<12}{told[name]:8.1f} pictures a second")
+    print(f"{'ratio':<12}{told['ratio']:8.1f} ({ratios.min():.1f}–{ratios.max():.1f})")
+    if asked.workers:
+        one, two = (time_workers(pictures, workers) for workers in (1, 2))
+        told |= {"one_worker_s": one, "two_workers_s": two}
+        print(f"Ray, one worker {one:.1f} s, two workers {two:.1f} s: {one / two:.2f} times")
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(told, indent=1))
+
+
+if __name__ == "__main__":
+    main()
