@@ -2,7 +2,7 @@
 
 Run `python -m tests.benchmarks.rescoring [--pictures N] [--runs N] [--workers]`; it prints a table and writes
 build/rescoring_benchmark.json. Both sides decode, find faces, crop and score the same pictures by the same ensemble,
-and take turns. Ours also reads the flags and writes back what came of them. With --workers the pictures go through Ray too,
+and take turns. Ours also reads the flags and writes back what came of them. With --workers they go through Ray too,
 with one worker and with two, the start of Ray and the loading of the networks apart.
 """
 
