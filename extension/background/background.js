@@ -85,12 +85,8 @@ const ANSWERS = {
     const history = await openHistory();
     await history.remove(id).finally(() => history.close());
   },
-  async flag({ id, note, keep, url, held }) {
-    const picture = held === null ? null : await (await fetch(held)).blob();
-    return (await connectService()).flagCheck(id, { note, keep, url, picture });
-  },
-  async unflag({ id }) {
-    await (await connectService()).forgetFlag(id);
+  async flag({ id }) {
+    await (await connectService()).flagCheck(id);
   },
   allow: ({ origins }) => askFor(origins),
   /** Permission came, so the same click may reach further now. */

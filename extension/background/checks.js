@@ -31,9 +31,6 @@ import { captureArea } from "./screenshots.js";
 
 // Larger than a card ever draws it.
 const PREVIEW_SIDE = 720;
-// Larger ones are not handed back and forth; bytes.
-const MOST_HELD = 8_000_000;
-const NOTHING_KEPT = { url: null, held: null };
 
 /**
  * Serve one check: everything that the page tells and asks over a port, until either side hangs up.
@@ -102,7 +99,6 @@ async function checkStill(run) {
     reached: obtained.reached,
     picture: await preview,
     better: await findBetter(obtained, order),
-    bytes: answer.flags ? await keepBytes(obtained) : NOTHING_KEPT,
   };
 }
 
@@ -122,17 +118,7 @@ async function checkFilm(run) {
   const answer = await withHistory(run, (history) =>
     checkFrames(frames, { ...meansOf(run, "frames", frames.length), history, source }),
   );
-  return { ...answer, source, reached: "frames", picture: null, better: null, bytes: NOTHING_KEPT };
-}
-
-/**
- * Say how the bytes that were checked can be had again, for a flag: at their address, or else as they are, which the
- * page keeps, since the worker may be stopped meanwhile.
- * @param {Obtained} obtained
- */
-async function keepBytes({ address, picture }) {
-  if (address !== null) return { url: address, held: null };
-  return picture.size <= MOST_HELD ? { url: null, held: await packPicture(picture) } : NOTHING_KEPT;
+  return { ...answer, source, reached: "frames", picture: null, better: null };
 }
 
 /**

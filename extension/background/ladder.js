@@ -20,7 +20,6 @@
  * @typedef {object} Obtained
  * @property {Blob} picture
  * @property {"original" | "poster" | "pixels" | "frame" | "screenshot"} reached
- * @property {string | null} address where anybody can fetch the same bytes
  */
 
 /** @typedef {Record<Rung, (target: Description) => Promise<Blob | null>>} Rungs null: not this way, go on */
@@ -72,10 +71,7 @@ export async function climb(target, rungs, signal, options) {
     try {
       const picture = await rungs[rung](target);
       signal.throwIfAborted();
-      if (picture) {
-        const reached = nameReached(rung, target.kind);
-        return { picture, reached, address: rung === "worker" ? nameAddress(target) : null };
-      }
+      if (picture) return { picture, reached: nameReached(rung, target.kind) };
       trail.push(`${rung}: nothing`);
     } catch (error) {
       signal.throwIfAborted();
@@ -83,14 +79,6 @@ export async function climb(target, rungs, signal, options) {
     }
   }
   throw new OutOfReach(trail);
-}
-
-/**
- * Name the address of what the worker has fetched: without cookies and Referer, as anybody would.
- * @param {Description} target
- */
-function nameAddress({ url }) {
-  return url !== null && /^https?:/.test(url) ? url : null;
 }
 
 /**

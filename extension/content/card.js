@@ -50,8 +50,7 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
  * @property {string[]} limits what the model cannot see
  * @property {string | null} before ISO time at which this browser checked it before
  * @property {{host: string} | null} better where the original file could be had
- * @property {{host: string | null, keeps: boolean} | null} flags how this can be flagged; null where the service takes
- *   none
+ * @property {boolean} flags whether the service takes flags
  * @property {boolean} video whether "Check this video" is offered
  * @property {boolean} still whether it is a frame of a video that is not playing
  * @property {boolean} [poster] whether it is the picture that stands for a video
@@ -61,8 +60,7 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
 /**
  * @typedef {object} Handlers
  * @property {() => Promise<void>} [onForget] deletes the check, there and here
- * @property {import("../shared/flag_form.js").Flagging["flag"]} [onFlag]
- * @property {(id: string) => Promise<void>} [onUnflag] deletes a flag
+ * @property {() => Promise<void>} [onFlag]
  * @property {() => void} [onAgain]
  * @property {() => void} [onBetter]
  * @property {() => void} [onVideo]
@@ -305,10 +303,7 @@ export class Card {
     swallow(event);
     // Some lightboxes wait for the key to come up again.
     addEventListener("keyup", (up) => up.key === "Escape" && swallow(up), { capture: true, once: true });
-    // The form inside never hears of the key; what is being written goes first, the card next.
-    const cancel = this.frame.querySelector(".unmask-flag form:focus-within button[type=button]");
-    if (cancel instanceof HTMLElement) cancel.click();
-    else this.close();
+    this.close();
   }
 
   listenForDrag() {
@@ -428,7 +423,6 @@ class Result {
   draw(over) {
     const { strings, outcome, handlers } = this;
     const { verdict, credentials, picture, frames, source, thresholds, limits, before, flags, showBand } = outcome;
-    const { onFlag, onUnflag } = handlers;
     this.destroy();
     this.over = over;
     this.view = drawVerdict(this.root, {
@@ -447,7 +441,7 @@ class Result {
       notes: this.drawNotes(),
       actions: this.drawActions(),
       onForget: handlers.onForget,
-      flagging: flags && onFlag && onUnflag ? { ...flags, flag: onFlag, unflag: onUnflag } : undefined,
+      onFlag: flags ? handlers.onFlag : undefined,
       onCopy: handlers.onCopy,
     });
   }

@@ -225,7 +225,7 @@ class Session {
    * @param {any} message
    * @param {string[]} frames
    */
-  showVerdict({ verdict, credentials, model, flags, before, source, reached, picture, better, bytes }, frames) {
+  showVerdict({ verdict, credentials, model, flags, before, source, reached, picture, better }, frames) {
     const target = /** @type {Target} */ (this.target);
     const { width, height } = verdict.media;
     // Of a background the page itself does not tell the size, and so not where its faces lie.
@@ -244,7 +244,7 @@ class Session {
         limits: model?.limits ?? [],
         before,
         better,
-        flags: flags ? { host: bytes.url && new URL(bytes.url).host, keeps: Boolean(bytes.url ?? bytes.held) } : null,
+        flags,
         // A poster says nothing of the clip, so that is offered though it does not play yet.
         video: video && (target.playing || poster),
         still: video && !target.playing && !poster,
@@ -253,8 +253,7 @@ class Session {
       },
       {
         onForget: () => tellWorker("forget", { id: verdict.id }),
-        onFlag: (wish) => tellWorker("flag", { id: verdict.id, ...wish, ...bytes }),
-        onUnflag: (id) => tellWorker("unflag", { id }),
+        onFlag: () => tellWorker("flag", { id: verdict.id }),
         onAgain: () => this.check(target, { again: true }),
         onBetter: () => void this.allow(better.origins),
         onVideo: () => this.check(target, { film: true }),

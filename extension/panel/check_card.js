@@ -258,14 +258,7 @@ export class CheckCard {
         await panel.history.remove(verdict.id);
         this.remove(fill(words.forgotten, { source: this.source }));
       },
-      flagging: flags
-        ? {
-            host: null,
-            keeps: true,
-            flag: (wish) => service.flagCheck(verdict.id, { ...wish, picture: this.picture }),
-            unflag: (id) => service.forgetFlag(id),
-          }
-        : undefined,
+      onFlag: flags ? () => service.flagCheck(verdict.id) : undefined,
     });
   }
 

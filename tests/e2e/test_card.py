@@ -35,7 +35,7 @@ CANDIDATES = [
     {"label": "An astronaut", "thumbnail": "/portrait.png", "width": 512, "height": 512},
     {"label": "Background", "thumbnail": None, "width": 300, "height": 200},
 ]
-WAYS = ["onForget", "onFlag", "onUnflag", "onAgain", "onBetter", "onVideo", "onDetails"]
+WAYS = ["onForget", "onFlag", "onAgain", "onBetter", "onVideo", "onDetails"]
 
 
 def face(probability: float = 0.97, verdict: str = "likely_fake", box: list[float] = FACE_BOX) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def outcome(*faces: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "limits": ["Kinds of generator that it never met."],
         "before": None,
         "better": None,
-        "flags": {"host": "cdn.example", "keeps": True},
+        "flags": True,
         "video": False,
         "still": False,
         **changes,
@@ -213,7 +213,7 @@ def box_on(page: Any, locator: Any, picture: str = "#picture") -> list[float]:
         ),
         (
             "verdict",
-            {"outcome": outcome(), "ways": ["onForget", "onFlag", "onUnflag", "onDetails"]},
+            {"outcome": outcome(), "ways": ["onForget", "onFlag", "onDetails"]},
             "Result",
             "has no opinion on this picture",
             ["Close", "Open in the side panel", "Copy report", "Flag for re-check", "Forget this check"],
@@ -278,8 +278,9 @@ def test_each_failure_has_words_of_its_own(page: Any) -> None:
         ({"better": {"host": "cdn.example"}}, ["onBetter"], "from a screenshot", "Allow cdn.example", "onBetter"),
         ({"video": True}, ["onVideo"], "This is one frame.", "Check this video", "onVideo"),
         ({}, ["onDetails"], "Likely fake", "Open in the side panel", "onDetails"),
+        ({}, ["onFlag"], "Likely fake", "Flag for re-check", "onFlag"),
     ],
-    ids=["checked before", "better to be had", "video", "details"],
+    ids=["checked before", "better to be had", "video", "details", "flag"],
 )
 def test_a_verdict_offers_what_can_be_done_next(
     page: Any, changes: dict[str, Any], ways: list[str], words: str, button: str, deed: str
@@ -290,56 +291,9 @@ def test_a_verdict_offers_what_can_be_done_next(
     assert done(page) == [deed]
 
 
-def test_a_flag_says_what_it_sends_asks_for_consent_and_can_be_taken_back(page: Any) -> None:
-    show(page, "verdict", outcome=outcome(face()), ways=["onFlag", "onUnflag"])
-    card = card_of(page)
-    card.get_by_role("button", name="Flag for re-check").click()
-    note = card.get_by_role("textbox")
-    expect(note).to_be_focused()
-    expect(card).to_contain_text("the picture's address at cdn.example are sent")
-    expect(card.get_by_role("checkbox")).not_to_be_checked()
-    note.fill("odd ear")
-    card.get_by_role("checkbox").check()
-    card.get_by_role("button", name="Flag", exact=True).click()
-    expect(card.get_by_role("status").filter(has_text="Flagged")).to_have_count(1)
-    assert done(page) == ['onFlag {"note":"odd ear","keep":true}']
-    card.get_by_role("button", name="Flag for re-check").click(force=True)
-    assert len(done(page)) == 1, "once is enough"
-    card.get_by_role("button", name="Take the flag back").click()
-    expect(card.get_by_role("button", name="Flag for re-check")).to_be_focused()
-    assert done(page)[1:] == ["onUnflag f1"]
-
-
-def test_a_flag_that_is_not_sent_leaves_the_card_as_it_was(page: Any) -> None:
-    show(page, "verdict", outcome=outcome(face()), ways=["onFlag", "onUnflag"])
-    card = card_of(page)
-    button = card.get_by_role("button", name="Flag for re-check")
-    for leave in (
-        lambda: page.keyboard.press("Escape"),
-        lambda: card.get_by_role("button", name="Cancel").click(),
-        button.click,
-    ):
-        button.click()
-        expect(card.get_by_role("textbox")).to_be_focused()
-        leave()
-        expect(card.get_by_role("textbox")).to_have_count(0)
-        expect(button).to_be_focused()
-    expect(card).to_be_visible()
-    assert done(page) == []
-
-
-def test_a_picture_that_nobody_can_bring_again_is_flagged_by_its_verdict_alone(page: Any) -> None:
-    told = outcome(face()) | {"flags": {"host": None, "keeps": False}}
-    show(page, "verdict", outcome=told, ways=["onFlag", "onUnflag"])
-    card = card_of(page)
-    card.get_by_role("button", name="Flag for re-check").click()
-    expect(card).to_contain_text("Only the verdict is sent.")
-    expect(card.get_by_role("checkbox")).to_have_count(0)
-
-
 def test_a_verdict_says_what_it_is_about(page: Any) -> None:
     told = outcome(face(), still=True, showBand=False, verdict={"reasons": ["face_too_small"], "cached": True})
-    show(page, "verdict", outcome=told | {"flags": None}, ways=WAYS)
+    show(page, "verdict", outcome=told | {"flags": False}, ways=WAYS)
     card = card_of(page)
     expect(card.get_by_role("heading", level=3)).to_have_text("Likely fake")
     for words in ("97% estimated probability", "The face is very small", "nothing is playing", "checked before"):
@@ -508,12 +462,12 @@ def test_nothing_that_happens_in_the_card_reaches_the_page(page: Any) -> None:
                     place.addEventListener(type, () => heard.push(type));
         }"""
     )
-    show(page, "verdict", outcome=FAKE, ways=["onDetails"])
+    show(page, "verdict", outcome=FAKE, ways=["onFlag"])
     card = card_of(page)
     before = len(page.evaluate("heard"))
     card.get_by_role("button", name="Copy report").hover()
     before = len(page.evaluate("heard"))
-    card.get_by_role("button", name="Open in the side panel").click()
+    card.get_by_role("button", name="Flag for re-check").click()
     card.get_by_role("heading", level=3).click(button="right")
     page.mouse.wheel(0, 10)
     page.keyboard.press("Tab")
@@ -522,7 +476,7 @@ def test_nothing_that_happens_in_the_card_reaches_the_page(page: Any) -> None:
     between = page.evaluate("heard")[before:]
     # On its way from the card to the face the pointer crosses the page.
     assert set(between) <= {"pointermove", "mouseover"}
-    assert done(page) == ["onDetails"]
+    assert done(page) == ["onFlag"]
 
 
 def test_the_page_can_still_be_used_beside_the_card(page: Any) -> None:

@@ -202,42 +202,20 @@ test("frames are sent in base64 with their times", async () => {
   });
 });
 
-test("a flag carries what it was told to and no more", async () => {
-  const asked = answerWith(() => Response.json({ id: "f1" }));
-  const picture = new Blob(["abc"]);
-  assert.equal(await service.flagCheck("c1"), "f1");
-  await service.flagCheck("c1", { note: "odd ear", keep: false, url: "https://a.example/1.jpg", picture });
-  await service.flagCheck("c1", { keep: true, picture });
-  await service.forgetFlag("f/1");
-  assert.deepEqual(
-    asked.map((/** @type {any} */ { path, method, body }) => [method, path, body && JSON.parse(body)]),
-    [
-      ["POST", "v1/flags", { check_id: "c1" }],
-      ["POST", "v1/flags", { check_id: "c1", note: "odd ear", url: "https://a.example/1.jpg" }],
-      ["POST", "v1/flags", { check_id: "c1", keep: true, picture: "YWJj" }],
-      ["DELETE", "v1/flags/f%2F1", undefined],
-    ],
-  );
-});
-
-test("an answer that is no flag is a failure", async () => {
-  answerWith(() => Response.json({}));
-  await assert.rejects(service.flagCheck("c1"), { kind: "server" });
-});
-
 test("a service elsewhere is asked by its whole address, and is shown the key", async () => {
   const asked = answerWith(() => Response.json(HEALTH));
   await new Service({ base: "https://api.test/stage", key: "k1" }).readHealth();
-  await new Service({ base: "http://127.0.0.1:8000" }).readHealth();
+  await new Service({ base: "http://127.0.0.1:8000" }).flagCheck("c1");
   await service.readHealth();
   assert.deepEqual(
     asked.map((/** @type {any} */ { path, headers }) => [path, headers]),
     [
       ["https://api.test/stage/v1/health", { "X-Api-Key": "k1" }],
-      ["http://127.0.0.1:8000/v1/health", undefined],
+      ["http://127.0.0.1:8000/v1/flags", { "Content-Type": "application/json" }],
       ["v1/health", undefined],
     ],
   );
+  assert.equal(asked[1].body, '{"check_id":"c1"}');
 });
 
 test("the key goes beside the type of a picture", async () => {
@@ -380,6 +358,7 @@ test("a video that fits one request is sent as it is", async () => {
       [`${BASE}/v1/checks/video`]: [VIDEO],
     });
     assert.deepEqual(await new Service({ base: BASE }).checkVideo(/** @type {Blob} */ (blob), go), VIDEO);
+    assert.equal(asked[1].body, blob);
     assert.equal(asked[1].headers["Content-Type"], type);
   }
 });
@@ -400,6 +379,7 @@ test("a larger video is uploaded and asked after until it is done", async () => 
     { step: "sending", part: 0 },
     { step: "checking", part: 0.5 },
   ]);
+  assert.equal(asked[1].body, JSON.stringify({ bytes: CLIP.size }));
   assert.deepEqual([asked[2].method, asked[2].body], ["PUT", CLIP]);
 });
 

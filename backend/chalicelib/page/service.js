@@ -181,34 +181,11 @@ export class Service {
   /**
    * Flag a verdict for re-check.
    * @param {string} id of the check
-   * @param {object} [more]
-   * @param {string} [more.note] in the person's own words
-   * @param {boolean} [more.keep] whether the picture may be kept
-   * @param {string | null} [more.url] where the service can fetch it
-   * @param {Blob | null} [more.picture] the bytes that were checked; sent only to be kept
-   * @returns {Promise<string>} the flag's id
    * @throws {CheckFailure}
    */
-  async flagCheck(id, { note = "", keep = false, url = null, picture = null } = {}) {
-    const wish = {
-      check_id: id,
-      ...(note && { note }),
-      ...(url && { url }),
-      ...(keep && { keep, ...(picture && { picture: await encodeBase64(picture) }) }),
-    };
+  async flagCheck(id) {
     const headers = { "Content-Type": "application/json" };
-    const flag = await ask(this, "v1/flags", { method: "POST", headers, body: JSON.stringify(wish) });
-    if (typeof flag?.id !== "string") throw new CheckFailure("server");
-    return flag.id;
-  }
-
-  /**
-   * Delete a flag and the picture that was kept for it. One that is already gone counts as deleted.
-   * @param {string} id of the flag
-   * @throws {CheckFailure}
-   */
-  async forgetFlag(id) {
-    await ask(this, `v1/flags/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
+    await ask(this, "v1/flags", { method: "POST", headers, body: JSON.stringify({ check_id: id }) });
   }
 }
 

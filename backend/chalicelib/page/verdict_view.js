@@ -8,7 +8,6 @@
 import { drawDeclared } from "./declared_view.js";
 import { drawIcon, make } from "./elements.js";
 import { drawFaceLayer } from "./face_layer.js";
-import { drawFlagging } from "./flag_form.js";
 import { writeReport } from "./report.js";
 import { drawTimeline } from "./timeline_view.js";
 import { findDecisive, gatherFrame } from "./verdict.js";
@@ -60,8 +59,7 @@ import {
  * @property {Node[]} [notes] more to say about this verdict
  * @property {HTMLButtonElement[]} [actions] more to do with it
  * @property {() => Promise<void>} [onForget] deletes the check; without it there is no such button
- * @property {import("./flag_form.js").Flagging} [flagging] flags the verdict for re-check; without it there is no such
- *   button
+ * @property {() => Promise<void>} [onFlag] flags the verdict for re-check; without it there is no such button
  * @property {(report: string) => Promise<void>} [onCopy] copies a text, where the page itself may not
  */
 
@@ -475,7 +473,7 @@ function drawOrigin({ verdict, source, strings }) {
  */
 function drawActions(options) {
   const words = options.strings.verdict;
-  const { onForget, flagging, onCopy = copyText, actions = [] } = options;
+  const { onForget, onFlag, onCopy = copyText, actions = [] } = options;
   const state = make("p", { class: "unmask-state", role: "status" });
   const copy = make("button", { type: "button", class: "unmask-action" }, [words.copy]);
   const row = make("div", { class: "unmask-actions" }, [...actions, copy]);
@@ -494,8 +492,15 @@ function drawActions(options) {
       text.select();
     }
   });
-  const [flag, form] = flagging ? drawFlagging(flagging, options.strings, state) : [];
-  if (flag) row.append(flag);
+  if (onFlag) {
+    row.append(
+      drawDeed(words.flag, onFlag, state, {
+        doing: words.flagging,
+        done: words.flagged,
+        failed: words.flagFailed,
+      }),
+    );
+  }
   if (onForget) {
     row.append(
       drawDeed(words.forget, onForget, state, {
@@ -505,7 +510,6 @@ function drawActions(options) {
       }),
     );
   }
-  if (form) row.append(form);
   row.append(state);
   return row;
 }

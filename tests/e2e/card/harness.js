@@ -45,16 +45,6 @@ window.makeCard = async ({
   });
 };
 
-// What takes time, and what it gives back.
-const DEEDS = {
-  onForget: (note) => async () => note(),
-  onFlag: (note) => async (wish) => {
-    note(JSON.stringify(wish));
-    return "f1";
-  },
-  onUnflag: (note) => async (id) => note(id),
-};
-
 /** Draw one state; every press is noted in `done`. */
 window.showCard = (state, given = {}) => {
   const note = (name) => (value) => void window.done.push(value === undefined ? name : `${name} ${value}`);
@@ -73,7 +63,10 @@ window.showCard = (state, given = {}) => {
     }
     default: {
       const handlers = Object.fromEntries(
-        names.map((name) => [name, DEEDS[name]?.(note(name)) ?? note(name)]),
+        names.map((name) => [
+          name,
+          name === "onForget" || name === "onFlag" ? async () => note(name)() : note(name),
+        ]),
       );
       return window.card.showVerdict(given.outcome, handlers);
     }
