@@ -31,9 +31,31 @@ let turn = Promise.resolve();
  * @throws {Error} unreachable, too large, or not a picture
  */
 export async function fetchPicture(url, signal, cache = "force-cache") {
+  return readPicture(url, { credentials: (await mayRead(url)) ? "include" : "omit", cache }, signal);
+}
+
+/**
+ * Fetch a picture as somebody would whom its site does not know: no cookies, and nothing of what the browser
+ * holds already.
+ * @param {string} url
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ * @throws {Refusal} the server would not
+ * @throws {Error} unreachable, too large, or not a picture
+ */
+export async function fetchAsStranger(url, signal) {
+  return readPicture(url, { credentials: "omit", cache: "no-store" }, signal);
+}
+
+/**
+ * @param {string} url
+ * @param {{credentials: RequestCredentials, cache: RequestCache}} how
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+async function readPicture(url, how, signal) {
   const response = await fetch(url, {
-    credentials: (await mayRead(url)) ? "include" : "omit",
-    cache,
+    ...how,
     signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
   });
   if (!response.ok) throw new Refusal(response.status);

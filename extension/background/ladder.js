@@ -20,6 +20,7 @@
  * @typedef {object} Obtained
  * @property {Blob} picture
  * @property {"original" | "poster" | "pixels" | "frame" | "screenshot"} reached
+ * @property {Rung} rung that brought it
  */
 
 /** @typedef {Record<Rung, (target: Description) => Promise<Blob | null>>} Rungs null: not this way, go on */
@@ -71,7 +72,7 @@ export async function climb(target, rungs, signal, options) {
     try {
       const picture = await rungs[rung](target);
       signal.throwIfAborted();
-      if (picture) return { picture, reached: nameReached(rung, target.kind) };
+      if (picture) return { picture, reached: nameReached(rung, target.kind), rung };
       trail.push(`${rung}: nothing`);
     } catch (error) {
       signal.throwIfAborted();

@@ -74,6 +74,7 @@ test("climbing ends at the first rung that brings a picture, and says what was r
     const obtained = await climb({ ...IMAGE, ...change }, rungs, new AbortController().signal);
     assert.equal(obtained.reached, reached);
     assert.equal(obtained.picture, PICTURE);
+    assert.equal(obtained.rung, tried.at(-1));
     assert.equal(tried.length, count);
   }
 });
