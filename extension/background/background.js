@@ -8,6 +8,8 @@ import { readLanguage } from "../common/languages.js";
 import { onSettingsChange, readSettings } from "../common/settings.js";
 import { Service } from "../shared/service.js";
 import { serveCheck } from "./checks.js";
+import { fulfilWish, offerFlag } from "./flags.js";
+import { nameFrame } from "./frames.js";
 import { CHECK, writeMenu } from "./menus.js";
 import { askFor } from "./permissions.js";
 
@@ -85,8 +87,13 @@ const ANSWERS = {
     const history = await openHistory();
     await history.remove(id).finally(() => history.close());
   },
-  async flag({ id }) {
-    await (await connectService()).flagCheck(id);
+  offerFlag: ({ id }, { tab, frameId = 0 }) => offerFlag(nameFrame(tab?.id, frameId), id),
+  async flag({ id, wish }, { tab, frameId = 0 }) {
+    const request = fulfilWish(nameFrame(tab?.id, frameId), id, wish);
+    return (await connectService()).flagCheck(request);
+  },
+  async forgetFlag({ flag }) {
+    await (await connectService()).forgetFlag(flag);
   },
   allow: ({ origins }) => askFor(origins),
   /** Permission came, so the same click may reach further now. */
@@ -140,11 +147,6 @@ async function inject(tabId, frameId) {
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
   return false;
-}
-
-/** @param {number | undefined} tabId @param {number} frameId */
-function nameFrame(tabId, frameId) {
-  return `${tabId}/${frameId}`;
 }
 
 /**

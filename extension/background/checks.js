@@ -10,6 +10,8 @@ import { CheckFailure, Service } from "../shared/service.js";
 import { fill } from "../shared/words.js";
 import { readPicture } from "./credentials.js";
 import { fetchPicture, fetchWithReferer, Refusal } from "./fetching.js";
+import { holdPicture, nameAddress } from "./flags.js";
+import { nameFrame } from "./frames.js";
 import { climb, OutOfReach } from "./ladder.js";
 import { mayRead, patternOf } from "./permissions.js";
 import { captureArea } from "./screenshots.js";
@@ -84,7 +86,7 @@ export function serveCheck(port) {
 
 /** @param {Run} run */
 async function checkStill(run) {
-  const { order, channel, strings } = run;
+  const { order, channel, strings, page, place } = run;
   channel.tell("progress", { step: "fetching" });
   const obtained = await climb(order.target, makeRungs(run), run.signal, { shown: order.shown });
   const preview = shrinkPicture(obtained.picture, PREVIEW_SIDE).then(packPicture, () => null);
@@ -93,6 +95,11 @@ async function checkStill(run) {
   const answer = await withHistory(run, (history) =>
     checkPicture(obtained.picture, { ...meansOf(run, obtained.reached), history, source }),
   );
+  if (answer.flags) {
+    const address = nameAddress(obtained.rung, order.target, page.url);
+    const found = { check: answer.verdict.id, picture: obtained.picture, address };
+    holdPicture(nameFrame(place.tab.id, place.frameId), found, run.signal);
+  }
   return {
     ...answer,
     source,

@@ -6,6 +6,7 @@
 
 import { wordDeclared } from "../shared/declared.js";
 import { make } from "../shared/elements.js";
+import { FlagForm } from "../shared/flag_form.js";
 import { drawVerdict } from "../shared/verdict_view.js";
 import { fill, wordVerdict } from "../shared/words.js";
 import { Host, findFocus } from "./host.js";
@@ -60,7 +61,7 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
 /**
  * @typedef {object} Handlers
  * @property {() => Promise<void>} [onForget] deletes the check, there and here
- * @property {() => Promise<void>} [onFlag]
+ * @property {import("../shared/flag.js").Flagging} [flagging]
  * @property {() => void} [onAgain]
  * @property {() => void} [onBetter]
  * @property {() => void} [onVideo]
@@ -295,7 +296,8 @@ export class Card {
   }
 
   /**
-   * Close on Escape wherever the focus is, and keep the key from whatever lies under the card.
+   * Close on Escape wherever the focus is, first a form and then the card, and keep the key from whatever lies
+   * under it.
    * @param {KeyboardEvent} event
    */
   hearEscape(event) {
@@ -303,7 +305,7 @@ export class Card {
     swallow(event);
     // Some lightboxes wait for the key to come up again.
     addEventListener("keyup", (up) => up.key === "Escape" && swallow(up), { capture: true, once: true });
-    this.close();
+    if (!this.result?.flag?.cancel()) this.close();
   }
 
   listenForDrag() {
@@ -395,6 +397,7 @@ class Result {
     /** @type {boolean | null} */
     this.over = null;
     this.cropped = "";
+    this.flag = outcome.flags && handlers.flagging ? new FlagForm(handlers.flagging) : undefined;
   }
 
   /** @param {Anchor | null} anchor */
@@ -422,7 +425,7 @@ class Result {
   /** @param {boolean} over */
   draw(over) {
     const { strings, outcome, handlers } = this;
-    const { verdict, credentials, picture, frames, source, thresholds, limits, before, flags, showBand } = outcome;
+    const { verdict, credentials, picture, frames, source, thresholds, limits, before, showBand } = outcome;
     this.destroy();
     this.over = over;
     this.view = drawVerdict(this.root, {
@@ -441,7 +444,7 @@ class Result {
       notes: this.drawNotes(),
       actions: this.drawActions(),
       onForget: handlers.onForget,
-      onFlag: flags ? handlers.onFlag : undefined,
+      flag: this.flag,
       onCopy: handlers.onCopy,
     });
   }

@@ -18,6 +18,8 @@ import { describe, findTargets } from "./targets.js";
 const AWAKE_MS = 20_000;
 // Base64 of what tells one format from another.
 const HEAD_LETTERS = 64;
+// So long the worker holds what could go along with a flag, while the card stays open.
+const FLAGGABLE_MS = 10 * 60_000;
 const FRAMES = 12;
 const SAMPLING_S = 6;
 
@@ -68,7 +70,10 @@ class Session {
     /** @type {string[]} addresses of pictures that the card shows */
     this.addresses = [];
     this.stop = new AbortController();
+    /** Whether an answer is still to come. */
+    this.awaited = false;
     this.awake = 0;
+    this.resting = 0;
     this.card = this.makeCard();
   }
 
@@ -134,6 +139,7 @@ class Session {
     const { by, frameUrl } = this.click;
     this.channel.tell("check", { order: { ...wishes, by, frameUrl, target: describe(target) } });
     const { channel } = this;
+    this.awaited = true;
     this.awake = window.setInterval(() => void channel.ask("stillThere").catch(() => {}), AWAKE_MS);
   }
 
@@ -149,7 +155,8 @@ class Session {
         progress: ({ step }) => this.progress(step),
         show: () => this.card.show(),
         verdict: (message) => {
-          this.settle();
+          if (message.flags) this.rest();
+          else this.settle();
           this.showVerdict(message, frames);
         },
         failure: ({ failure }) => {
@@ -179,9 +186,9 @@ class Session {
         },
       },
       closed: () => {
-        if (!this.awake) return;
+        const { awaited } = this;
         this.settle();
-        this.fail({ kind: "interrupted" }, wishes);
+        if (awaited) this.fail({ kind: "interrupted" }, wishes);
       },
     });
   }
@@ -253,7 +260,11 @@ class Session {
       },
       {
         onForget: () => tellWorker("forget", { id: verdict.id }),
-        onFlag: () => tellWorker("flag", { id: verdict.id }),
+        flagging: {
+          offer: () => tellWorker("offerFlag", { id: verdict.id }),
+          send: (wish) => tellWorker("flag", { id: verdict.id, wish }),
+          undo: (flag) => tellWorker("forgetFlag", { flag }),
+        },
         onAgain: () => this.check(target, { again: true }),
         onBetter: () => void this.allow(better.origins),
         onVideo: () => this.check(target, { film: true }),
@@ -315,10 +326,17 @@ class Session {
     return address;
   }
 
+  /** The answer is there, but the worker has to remember for a while what it is about. */
+  rest() {
+    this.awaited = false;
+    this.resting = window.setTimeout(() => this.settle(), FLAGGABLE_MS);
+  }
+
   /** Nothing more is awaited. */
   settle() {
+    this.awaited = false;
     clearInterval(this.awake);
-    this.awake = 0;
+    clearTimeout(this.resting);
   }
 
   release() {

@@ -7,6 +7,8 @@ import { readCredentials } from "../credentials/reading.js";
 import { readInThread } from "../credentials/threads.js";
 import { wordDeclared } from "../shared/declared.js";
 import { make } from "../shared/elements.js";
+import { flagFile } from "../shared/flag.js";
+import { FlagForm } from "../shared/flag_form.js";
 import { CheckFailure, Service } from "../shared/service.js";
 import { pickThresholds } from "../shared/verdict.js";
 import { drawVerdict } from "../shared/verdict_view.js";
@@ -119,7 +121,8 @@ export class CheckCard {
    */
   showVerdict(answer, service) {
     this.again = false;
-    this.enter(() => this.drawAnswer(answer, service));
+    const flag = answer.flags ? new FlagForm(flagFile(service, answer.verdict.id, this.picture)) : undefined;
+    this.enter(() => this.drawAnswer(answer, service, flag));
     const { strings } = this.panel;
     const { announce, announceWithout } = strings.card.verdict;
     const { verdict, percent } = wordVerdict(answer.verdict, strings, pickThresholds(answer.model, answer.verdict));
@@ -235,8 +238,9 @@ export class CheckCard {
   /**
    * @param {Answer} answer
    * @param {Service} service
+   * @param {FlagForm} [flag] outlives a change of language
    */
-  drawAnswer({ verdict, credentials, model, before, flags }, service) {
+  drawAnswer({ verdict, credentials, model, before }, service, flag) {
     const { panel, words } = this;
     this.show("verdict");
     const checkAgain = () => this.tryAgain({ again: true });
@@ -258,7 +262,7 @@ export class CheckCard {
         await panel.history.remove(verdict.id);
         this.remove(fill(words.forgotten, { source: this.source }));
       },
-      onFlag: flags ? () => service.flagCheck(verdict.id) : undefined,
+      flag,
     });
   }
 

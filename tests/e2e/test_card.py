@@ -35,7 +35,7 @@ CANDIDATES = [
     {"label": "An astronaut", "thumbnail": "/portrait.png", "width": 512, "height": 512},
     {"label": "Background", "thumbnail": None, "width": 300, "height": 200},
 ]
-WAYS = ["onForget", "onFlag", "onAgain", "onBetter", "onVideo", "onDetails"]
+WAYS = ["onForget", "flagging", "onAgain", "onBetter", "onVideo", "onDetails"]
 
 
 def face(probability: float = 0.97, verdict: str = "likely_fake", box: list[float] = FACE_BOX) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def box_on(page: Any, locator: Any, picture: str = "#picture") -> list[float]:
         ),
         (
             "verdict",
-            {"outcome": outcome(), "ways": ["onForget", "onFlag", "onDetails"]},
+            {"outcome": outcome(), "ways": ["onForget", "flagging", "onDetails"]},
             "Result",
             "has no opinion on this picture",
             ["Close", "Open in the side panel", "Copy report", "Flag for re-check", "Forget this check"],
@@ -278,9 +278,8 @@ def test_each_failure_has_words_of_its_own(page: Any) -> None:
         ({"better": {"host": "cdn.example"}}, ["onBetter"], "from a screenshot", "Allow cdn.example", "onBetter"),
         ({"video": True}, ["onVideo"], "This is one frame.", "Check this video", "onVideo"),
         ({}, ["onDetails"], "Likely fake", "Open in the side panel", "onDetails"),
-        ({}, ["onFlag"], "Likely fake", "Flag for re-check", "onFlag"),
     ],
-    ids=["checked before", "better to be had", "video", "details", "flag"],
+    ids=["checked before", "better to be had", "video", "details"],
 )
 def test_a_verdict_offers_what_can_be_done_next(
     page: Any, changes: dict[str, Any], ways: list[str], words: str, button: str, deed: str
@@ -462,7 +461,7 @@ def test_nothing_that_happens_in_the_card_reaches_the_page(page: Any) -> None:
                     place.addEventListener(type, () => heard.push(type));
         }"""
     )
-    show(page, "verdict", outcome=FAKE, ways=["onFlag"])
+    show(page, "verdict", outcome=FAKE, ways=["flagging"])
     card = card_of(page)
     before = len(page.evaluate("heard"))
     card.get_by_role("button", name="Copy report").hover()
@@ -470,13 +469,80 @@ def test_nothing_that_happens_in_the_card_reaches_the_page(page: Any) -> None:
     card.get_by_role("button", name="Flag for re-check").click()
     card.get_by_role("heading", level=3).click(button="right")
     page.mouse.wheel(0, 10)
-    page.keyboard.press("Tab")
-    page.keyboard.press("a")
+    card.get_by_label("Note (optional)").press_sequentially("a")
+    card.get_by_role("button", name="Send").click()
+    expect(card.get_by_role("button", name="Undo")).to_be_visible()
     page.locator(".over .unmask-face").click()
     between = page.evaluate("heard")[before:]
     # On its way from the card to the face the pointer crosses the page.
     assert set(between) <= {"pointermove", "mouseover"}
-    assert done(page) == ["onFlag"]
+    assert done(page) == ['flagging {"note":"a","keep":false,"address":false}']
+
+
+def test_a_verdict_is_flagged_and_taken_back_by_keyboard_alone(page: Any) -> None:
+    offer = {"host": "cdn.example", "picture": True}
+    show(page, "verdict", outcome=FAKE, ways=["flagging"], offer=offer)
+    card = card_of(page)
+    card.get_by_role("button", name="Flag for re-check").focus()
+    page.keyboard.press("Enter")
+    expect(card.get_by_label("Note (optional)")).to_be_focused()
+    page.keyboard.type("odd ear")
+    form = card.get_by_role("group", name="Flag for re-check")
+    expect(form).to_contain_text("The verdict, your note and the picture’s address at cdn.example are sent.")
+    page.keyboard.press("Tab")
+    expect(card.get_by_role("checkbox", name="Keep the picture for the re-check")).not_to_be_checked()
+    page.keyboard.press("Space")
+    expect(form).to_contain_text("the picture and its address at cdn.example are sent")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("button", name="Undo")).to_be_focused()
+    expect(card.locator(".unmask-state")).to_have_text("Flagged. It will be looked at again.")
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("button", name="Flag for re-check")).to_be_focused()
+    expect(card.locator(".unmask-state")).to_have_text("The flag was taken back.")
+    assert done(page) == ['flagging {"note":"odd ear","keep":true,"address":true}', "flagging undo f1"]
+
+
+def test_without_the_bytes_at_hand_the_form_asks_for_no_picture(page: Any) -> None:
+    show(page, "verdict", outcome=FAKE, ways=["flagging"])
+    card_of(page).get_by_role("button", name="Flag for re-check").click()
+    expect(card_of(page)).to_contain_text("Only the verdict is sent, with your note.")
+    expect(card_of(page).get_by_role("checkbox")).to_have_count(0)
+
+
+def test_a_flag_that_fails_can_be_sent_again_as_it_was(page: Any) -> None:
+    page.evaluate("window.refusals = ['offline']")
+    show(page, "verdict", outcome=FAKE, ways=["flagging"])
+    card = card_of(page)
+    card.get_by_role("button", name="Flag for re-check").click()
+    card.get_by_label("Note (optional)").fill("odd ear")
+    card.get_by_role("button", name="Send").click()
+    expect(card.locator(".unmask-state")).to_have_text("This could not be flagged. Try again.")
+    expect(card.get_by_role("button", name="Send")).to_be_focused()
+    card.get_by_role("button", name="Send").click()
+    expect(card.get_by_role("button", name="Undo")).to_be_visible()
+    assert done(page) == ['flagging {"note":"odd ear","keep":false,"address":false}']
+
+
+def test_escape_puts_the_form_away_before_the_card(page: Any) -> None:
+    show(page, "verdict", outcome=FAKE, ways=["flagging"])
+    card_of(page).get_by_role("button", name="Flag for re-check").click()
+    expect(card_of(page).get_by_label("Note (optional)")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(card_of(page).get_by_role("button", name="Flag for re-check")).to_be_focused()
+    assert done(page) == []
+    page.keyboard.press("Escape")
+    assert done(page) == ["close"]
+
+
+def test_what_is_written_outlives_the_faces_moving_into_the_card(page: Any) -> None:
+    show(page, "verdict", outcome=FAKE, ways=["flagging"])
+    card = card_of(page)
+    card.get_by_role("button", name="Flag for re-check").click()
+    card.get_by_label("Note (optional)").fill("odd ear")
+    page.set_viewport_size({"width": 360, "height": 700})
+    expect(card.locator(".unmask-stage")).to_be_visible()
+    expect(card.get_by_label("Note (optional)")).to_have_value("odd ear")
 
 
 def test_the_page_can_still_be_used_beside_the_card(page: Any) -> None:
@@ -687,10 +753,20 @@ def test_a_narrow_screen_gets_a_sheet_without_sideways_scrolling(open_page: Open
         ("consent", {"notice": {**NOTICE, "host": f"{'long' * 20}.example"}}),
         ("failure", {"failure": {**BUSY, "explanation": "x" * 90}, "ways": ["retry", "allow", "settings"]}),
         ("verdict", {"outcome": clip(), "ways": WAYS}),
-        ("verdict", {"outcome": outcome(face(), face(0.4, "uncertain", [20, 62, 92, 118])), "ways": WAYS}),
+        (
+            "verdict",
+            {
+                "outcome": outcome(face(), face(0.4, "uncertain", [20, 62, 92, 118])),
+                "ways": WAYS,
+                "offer": {"host": f"{'long' * 20}.example", "picture": True},
+            },
+        ),
     ]:
         show(page, state, **given)
         page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
+        if state == "verdict":
+            page.locator(".unmask-flag button").click()
+            page.locator(".unmask-flag textarea").wait_for()
         panel = page.locator(".panel").bounding_box()
         assert [panel["x"], panel["width"], panel["y"] + panel["height"]] == pytest.approx([0, 320, 640], abs=1)
         wide = page.locator(".panel .body").evaluate(
@@ -808,9 +884,12 @@ def test_no_barrier_is_found(open_page: Open, theme: str, language: str, forced:
         ("verdict", {"outcome": pair, "ways": WAYS}),
         ("verdict", {"outcome": clip(), "ways": WAYS}),
     ]:
+        given |= {"offer": {"host": "cdn.example", "picture": True}}
         show(page, state, **given)
         page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
         if state == "verdict":
+            page.locator(".unmask-flag button").click()
+            page.locator(".unmask-flag input").wait_for()
             page.locator(".unmask-face").first.focus()
         result = page.evaluate("axe.run(document.querySelector('[popover]'), { resultTypes: ['violations'] })")
         found = [(one["id"], [node["target"] for node in one["nodes"]]) for one in result["violations"]]

@@ -203,9 +203,9 @@ test("frames are sent in base64 with their times", async () => {
 });
 
 test("a service elsewhere is asked by its whole address, and is shown the key", async () => {
-  const asked = answerWith(() => Response.json(HEALTH));
+  const asked = answerWith(() => Response.json({ ...HEALTH, id: "f1" }));
   await new Service({ base: "https://api.test/stage", key: "k1" }).readHealth();
-  await new Service({ base: "http://127.0.0.1:8000" }).flagCheck("c1");
+  await new Service({ base: "http://127.0.0.1:8000" }).flagCheck({ check_id: "c1" });
   await service.readHealth();
   assert.deepEqual(
     asked.map((/** @type {any} */ { path, headers }) => [path, headers]),
@@ -216,6 +216,30 @@ test("a service elsewhere is asked by its whole address, and is shown the key", 
     ],
   );
   assert.equal(asked[1].body, '{"check_id":"c1"}');
+});
+
+test("a flag carries what it is given, the picture byte for byte, and is known by its id", async () => {
+  const asked = answerWith(() => Response.json({ id: "f1", state: "waiting" }));
+  const told = { check_id: "c1", url: "https://cdn.example/a.jpg", note: "odd ear", keep: true };
+  const bytes = Buffer.from([0xff, 0xd8, 0, 1]);
+  assert.equal(await service.flagCheck({ ...told, picture: new Blob([bytes]) }), "f1");
+  assert.deepEqual(JSON.parse(String(asked[0].body)), { ...told, picture: bytes.toString("base64") });
+});
+
+test("a flag without an id could not be taken back, and so is none", async () => {
+  answerWith(() => Response.json({}));
+  await assert.rejects(service.flagCheck({ check_id: "c1" }), { kind: "server" });
+});
+
+test("a flag is taken back, and one that is gone already counts as that", async () => {
+  for (const status of [204, 404]) {
+    const asked = answerWith(() => new Response(null, { status }));
+    await service.forgetFlag("f/1");
+    const [{ method, path }] = /** @type {any[]} */ (asked);
+    assert.deepEqual([method, path], ["DELETE", "v1/flags/f%2F1"]);
+  }
+  answerWith(() => new Response(null, { status: 500 }));
+  await assert.rejects(service.forgetFlag("f1"), { kind: "server" });
 });
 
 test("the key goes beside the type of a picture", async () => {

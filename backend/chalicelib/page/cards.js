@@ -2,6 +2,8 @@
 
 import { wordDeclared } from "./declared.js";
 import { make } from "./elements.js";
+import { flagFile } from "./flag.js";
+import { FlagForm } from "./flag_form.js";
 import { CheckFailure } from "./service.js";
 import { pickThresholds } from "./verdict.js";
 import { drawVerdict } from "./verdict_view.js";
@@ -18,6 +20,7 @@ import { fill, wordVerdict } from "./words.js";
  * @property {Language} strings
  * @property {Service} service
  * @property {() => Promise<Model | null>} recallModel null where it cannot be loaded
+ * @property {() => Promise<boolean>} recallFlags whether the service takes flags
  * @property {(sentence: string) => void} announce says a sentence to screen readers
  * @property {(card: Card) => void} enqueue puts a card at the end of the queue
  */
@@ -79,7 +82,7 @@ export class Card {
     this.surroundings.announce(fill(this.page.announceChecking, { source: this.source }));
     const long = setTimeout(() => (words.textContent = this.page.stillChecking), LONG_MS);
     try {
-      const { service } = this.surroundings;
+      const { service, recallModel, recallFlags } = this.surroundings;
       const verdict = this.isClip
         ? await service.checkVideo(this.picture, stop.signal, ({ step, part }) => {
             clearTimeout(long);
@@ -87,7 +90,7 @@ export class Card {
             words.textContent = fill(step === "sending" ? this.page.uploading : this.page.framesDone, { percent });
           })
         : await service.checkPicture(this.picture, stop.signal);
-      this.showVerdict(verdict, await this.surroundings.recallModel());
+      this.showVerdict(verdict, ...(await Promise.all([recallModel(), recallFlags()])));
     } catch (error) {
       if (!(error instanceof CheckFailure)) console.error(error);
       this.showFailure(error instanceof CheckFailure ? error : new CheckFailure("server"));
@@ -99,8 +102,9 @@ export class Card {
   /**
    * @param {import("./verdict.js").Verdict} verdict
    * @param {Model | null} model
+   * @param {boolean} flags whether the service takes flags
    */
-  showVerdict(verdict, model) {
+  showVerdict(verdict, model, flags) {
     const { strings, service, announce } = this.surroundings;
     const thresholds = pickThresholds(model, verdict);
     this.show("verdict");
@@ -116,6 +120,8 @@ export class Card {
       strings,
       thresholds,
       limits: model?.limits,
+      // A clip would be too much for one request.
+      flag: flags ? new FlagForm(flagFile(service, verdict.id, this.isClip ? null : this.picture)) : undefined,
       onForget: async () => {
         await service.forgetCheck(verdict.id);
         this.remove(fill(this.page.forgotten, { source: this.source }));

@@ -34,6 +34,18 @@ function recallModel() {
   });
 }
 
+/** @type {Promise<boolean> | null} */
+let flags = null;
+
+/** Ask once whether flags are taken; a failure is asked again the next time. */
+function recallFlags() {
+  flags ??= service.readHealth().then((health) => health.flags);
+  return flags.catch(() => {
+    flags = null;
+    return false;
+  });
+}
+
 /** @param {string} sentence */
 function announce(sentence) {
   status.textContent = sentence;
@@ -64,7 +76,7 @@ function takePictures(pictures, name) {
       ? fill(strings.page.tooMany, { most: MOST_PICTURES, count: pictures.length })
       : "";
   const cards = taken.map(
-    (picture) => new Card(picture, name(picture), { strings, service, recallModel, announce, enqueue }),
+    (picture) => new Card(picture, name(picture), { strings, service, recallModel, recallFlags, announce, enqueue }),
   );
   results.prepend(...cards.map((card) => card.element));
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

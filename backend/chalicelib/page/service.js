@@ -29,6 +29,16 @@
  * @property {number} [upload_bytes] largest one by way of an upload; 0 where there are none
  */
 
+/**
+ * What `POST v1/flags` takes: what is to be looked at again.
+ * @typedef {object} FlagRequest
+ * @property {string} [check_id] of the check that is doubted
+ * @property {string} [url] where the picture lies, for the service to fetch
+ * @property {string} [note] at most 500 characters
+ * @property {boolean} [keep] whether the person agrees that the picture is kept for the re-check
+ * @property {Blob} [picture] exactly the bytes that were checked; only with `check_id` and `keep`
+ */
+
 /** @typedef {{time: number, image: Blob}} Frame seconds, and a JPEG, PNG or WebP */
 
 /**
@@ -180,12 +190,25 @@ export class Service {
 
   /**
    * Flag a verdict for re-check.
-   * @param {string} id of the check
+   * @param {FlagRequest} request
+   * @returns {Promise<string>} id of the flag; whoever holds it can forget the flag
    * @throws {CheckFailure}
    */
-  async flagCheck(id) {
+  async flagCheck({ picture, ...told }) {
     const headers = { "Content-Type": "application/json" };
-    await ask(this, "v1/flags", { method: "POST", headers, body: JSON.stringify({ check_id: id }) });
+    const body = JSON.stringify(picture ? { ...told, picture: await encodeBase64(picture) } : told);
+    const answer = await ask(this, "v1/flags", { method: "POST", headers, body });
+    if (typeof answer?.id !== "string") throw new CheckFailure("server");
+    return answer.id;
+  }
+
+  /**
+   * Take a flag back: the service forgets it, and the picture with it. One that is already gone will do.
+   * @param {string} id of the flag
+   * @throws {CheckFailure}
+   */
+  async forgetFlag(id) {
+    await ask(this, `v1/flags/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
   }
 }
 

@@ -59,7 +59,8 @@ import {
  * @property {Node[]} [notes] more to say about this verdict
  * @property {HTMLButtonElement[]} [actions] more to do with it
  * @property {() => Promise<void>} [onForget] deletes the check; without it there is no such button
- * @property {() => Promise<void>} [onFlag] flags the verdict for re-check; without it there is no such button
+ * @property {import("./flag_form.js").FlagForm} [flag] flags the verdict for re-check; the caller keeps it, and
+ *   without it there is no such button
  * @property {(report: string) => Promise<void>} [onCopy] copies a text, where the page itself may not
  */
 
@@ -473,7 +474,7 @@ function drawOrigin({ verdict, source, strings }) {
  */
 function drawActions(options) {
   const words = options.strings.verdict;
-  const { onForget, onFlag, onCopy = copyText, actions = [] } = options;
+  const { onForget, flag, onCopy = copyText, actions = [] } = options;
   const state = make("p", { class: "unmask-state", role: "status" });
   const copy = make("button", { type: "button", class: "unmask-action" }, [words.copy]);
   const row = make("div", { class: "unmask-actions" }, [...actions, copy]);
@@ -484,23 +485,15 @@ function drawActions(options) {
       state.textContent = words.copied;
     } catch {
       // Outside a secure context there is no clipboard, yet the report can still be taken along.
-      const text = make("textarea", { readonly: "", rows: 8, "aria-label": words.copyByHand });
+      const text = make("textarea", { class: "unmask-report", readonly: "", rows: 8, "aria-label": words.copyByHand });
       text.value = report;
       state.replaceChildren(words.copyByHand);
-      row.querySelector("textarea")?.remove();
+      row.querySelector(".unmask-report")?.remove();
       row.append(text);
       text.select();
     }
   });
-  if (onFlag) {
-    row.append(
-      drawDeed(words.flag, onFlag, state, {
-        doing: words.flagging,
-        done: words.flagged,
-        failed: words.flagFailed,
-      }),
-    );
-  }
+  if (flag) row.append(flag.draw(options.strings, state));
   if (onForget) {
     row.append(
       drawDeed(words.forget, onForget, state, {

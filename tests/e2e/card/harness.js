@@ -45,6 +45,18 @@ window.makeCard = async ({
   });
 };
 
+/** Flag as the worker does; `refusals` holds what goes wrong, one after the other. */
+function flagWith(offer = { host: null, picture: false }, note) {
+  window.refusals ??= [];
+  const act = async (deed) => {
+    const refusal = window.refusals.shift();
+    if (refusal) throw new Error(refusal);
+    note("flagging")(deed);
+    return "f1";
+  };
+  return { offer: async () => offer, send: (wish) => act(JSON.stringify(wish)), undo: (flag) => act(`undo ${flag}`) };
+}
+
 /** Draw one state; every press is noted in `done`. */
 window.showCard = (state, given = {}) => {
   const note = (name) => (value) => void window.done.push(value === undefined ? name : `${name} ${value}`);
@@ -63,11 +75,9 @@ window.showCard = (state, given = {}) => {
     }
     default: {
       const handlers = Object.fromEntries(
-        names.map((name) => [
-          name,
-          name === "onForget" || name === "onFlag" ? async () => note(name)() : note(name),
-        ]),
+        names.map((name) => [name, name === "onForget" ? async () => note(name)() : note(name)]),
       );
+      if (handlers.flagging) handlers.flagging = flagWith(given.offer, note);
       return window.card.showVerdict(given.outcome, handlers);
     }
   }
