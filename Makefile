@@ -31,6 +31,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.signals
 	$(BIN)/python -m tests.benchmarks.videos
 	$(BIN)/python -m tests.benchmarks.extension
+	$(BIN)/python -m tests.benchmarks.rescoring --workers
 
 # A minute or two: inputs that nobody thought of, led by coverage.
 N ?= 200000
