@@ -152,7 +152,7 @@ def test_nothing_is_sent_before_the_person_agrees_and_one_answer_holds_for_all(
     choose(panel, ("one.jpg", PORTRAIT), ("two.jpg", BLENDED))
     question = card(panel, "one.jpg")
     expect(question).to_contain_text(service.host)
-    expect(question).to_contain_text("45 kB")
+    expect(question).to_contain_text("55 kB")
     expect(question.locator(".title")).to_be_focused()
     expect(card(panel, "two.jpg")).to_contain_text(WORDS["card"]["waiting"])
     assert service.asked == []
