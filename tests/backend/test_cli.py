@@ -265,7 +265,7 @@ def test_settings_are_shown_with_their_values_and_where_those_are_from(
 
 def test_settings_are_shown_as_json(run: Run, home: Path) -> None:
     told = json.loads(run("settings", "--json").stdout)
-    assert list(told)[:2] == ["UNMASK_STORE_PATH", "UNMASK_MODELS"]
+    assert list(told)[:3] == ["UNMASK_STORE_PATH", "UNMASK_TABLE", "UNMASK_MODELS"]
     assert told["UNMASK_STORE_PATH"]["value"] == str(home.parent / "store" / "checks.sqlite3")
     assert told["UNMASK_FETCH_URLS"] == {
         "value": True,
