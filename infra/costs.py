@@ -36,7 +36,7 @@ class Assumptions:
     # Of a NAT gateway; 0 in a public subnet, where what comes in is free.
     nat_gb: float = 0.045
     # Measured: pictures that one processor re-scores in a second, fetching apart.
-    pictures_per_vcpu_second: float = 4.0
+    pictures_per_vcpu_second: float = 19.0
     # Assumed, of 16 queries and a read for each hundred: due flags that the planner lists in a second.
     planned_per_second: float = 1500.0
     # Assumed: bytes of a picture, share of pictures that are kept, looks at a flag in its 90 days, share that fails.
