@@ -155,6 +155,18 @@ def read_lines(address: str) -> Iterator[bytes]:
         yield from _connect().get_object(Bucket=bucket, Key=name)["Body"].iter_lines()
 
 
+def list_addresses(address: str) -> Iterator[str]:
+    """Yield the addresses of all files whose own begins with s3://BUCKET/PREFIX, in order of their names.
+
+    Raises:
+        StoreUnavailable: S3 does not answer.
+    """
+    bucket, prefix = split_address(address)
+    with _explained():
+        for page in _connect().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield from (f"s3://{bucket}/{found['Key']}" for found in page.get("Contents", []))
+
+
 def split_address(address: str) -> tuple[str, str]:
     """Return bucket and name of s3://BUCKET/NAME.
 

@@ -1,14 +1,14 @@
 """Flags in the DynamoDB table that checks lie in.
 
-Each list is an index cut into shards, since one partition takes no more than 1,000 writes a second; a page is merged
-from the heads of all of them. The place where it ended says where each shard goes on, so nothing else is remembered.
-The indices follow a write within moments: a list may be that much behind, and `replace` is what decides.
+Each list is an index cut into shards, since one partition takes no more than 1,000 writes a second; a page of flags is
+merged from the heads of all of them. The place where it ended says where each shard goes on, so nothing else is
+remembered. The indices follow a write within moments: a list may be that much behind, and `replace` is what decides.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -20,9 +20,10 @@ from chalicelib.times import now
 
 # By the first digit of the id, which is random.
 SHARDS = "0123456789abcdef"
-# Before and after every sort key that there is.
-_FIRST = "!"
+# After every sort key that there is.
 _LAST = "~"
+# Flags of a shard of which one query lists what is due.
+_LISTED = 1000
 
 
 class DynamoFlags:
@@ -58,22 +59,27 @@ class DynamoFlags:
         place = read_cursor(cursor)
         values = {":place": _LAST if place is None else _spell_place(*place)}
         if state is None:
-            flags = self._read("by_time", "", "created_key < :place", values, limit, newest_first=True)
+            flags = self._read("by_time", "", values, limit)
         else:
-            flags = self._read("by_state", f"{state}#", "created_key < :place", values, limit, newest_first=True)
-        return cut_page(flags, limit, "created_at")
+            flags = self._read("by_state", f"{state}#", values, limit)
+        return cut_page(flags, limit)
 
-    def due(self, at: str, limit: int = 100, cursor: str | None = None) -> FlagPage:
-        """See `FlagStore.due`."""
-        place = read_cursor(cursor)
-        # DynamoDB's ranges have their ends in them; no place but that of the cursor begins with it.
-        low = _FIRST if place is None else _spell_place(*place) + _FIRST
-        high = _spell_place(at, _LAST)
-        if low > high:
-            return {"flags": [], "cursor": None}
-        values = {":low": low, ":high": high}
-        flags = self._read("due", "", "due_key BETWEEN :low AND :high", values, limit, newest_first=False)
-        return cut_page(flags, limit, "due_at")
+    def list_due(self, at: str) -> Iterator[str]:
+        """See `FlagStore.list_due`."""
+        values = {":latest": _spell_place(at, _LAST)}
+        shards = [
+            self._table.query("due", shard, "due_key <= :latest", values, forward=True, page=_LISTED)
+            for shard in SHARDS
+        ]
+        time = self._now()
+        while shards:
+            # In turn, so that a night that is cut short leaves no shard behind.
+            for shard in shards.copy():
+                item = next(shard, None)
+                if item is None:
+                    shards.remove(shard)
+                elif item["expires"] > time:
+                    yield str(item["due_key"]).rpartition("#")[2]
 
     def replace(self, flag: Flag) -> bool:
         """See `FlagStore.replace`."""
@@ -98,18 +104,15 @@ class DynamoFlags:
     def _now(self) -> int:
         return int(self._clock().timestamp())
 
-    def _read(
-        self, index: str, prefix: str, condition: str, values: Values, limit: int, *, newest_first: bool
-    ) -> list[Flag]:
-        """Return one flag more than a page takes, where there are so many."""
+    def _read(self, index: str, prefix: str, values: Values, limit: int) -> list[Flag]:
+        """Return one flag more than a page takes, where there are so many; newest first."""
         # A page takes about an equal part of each shard; a few more are read at once, so that few are asked for twice.
         page = limit // len(SHARDS) * 2 + 10
         shards = [
-            self._table.query(index, prefix + shard, condition, values, forward=not newest_first, page=page)
+            self._table.query(index, prefix + shard, "created_key < :place", values, forward=False, page=page)
             for shard in SHARDS
         ]
-        order = "created_key" if newest_first else "due_key"
-        merged = heapq.merge(*shards, key=lambda item: str(item[order]), reverse=newest_first)
+        merged = heapq.merge(*shards, key=lambda item: str(item["created_key"]), reverse=True)
         time = self._now()
         return [unpack(item["body"]) for item in islice((item for item in merged if item["expires"] > time), limit + 1)]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Protocol
 
 from chalicelib.errors import BadRequest, NotFound
 from chalicelib.schema import Flag, FlagPage, FlagState
 
-# Flags of one page of what is due.
-_PAGE = 100
 _CURSOR = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.[0-9a-f]{32}", re.ASCII)
 
 
@@ -36,16 +34,17 @@ class FlagStore(Protocol):
             BadRequest: the cursor is none of ours.
         """
 
-    def due(self, at: str, limit: int = 100, cursor: str | None = None) -> FlagPage:
-        """Return flags whose `due_at` is not after `at`, longest due first; by an index, never by a scan.
+    def list_due(self, at: str) -> Iterator[str]:
+        """Yield the ids of flags whose `due_at` is not after `at`, by an index, never by a scan.
+
+        A flag that is put off meanwhile is not met again. Read a little ahead, so that many take no more memory than
+        few.
 
         Args:
             at: UTC, as flags spell it.
-            limit: at most so many, 1 to 500.
-            cursor: as in `browse`.
 
-        Raises:
-            BadRequest: the cursor is none of ours.
+        Yields:
+            Longest due first; in a store that is cut into shards, longest due first of each shard in turn.
         """
 
     def replace(self, flag: Flag) -> bool:
@@ -63,47 +62,22 @@ class FlagStore(Protocol):
         """Let go of the store; further calls raise `StoreUnavailable`. Closing twice does nothing."""
 
 
-def read_due(store: FlagStore, at: str, limit: int | None = None) -> Iterator[Flag]:
-    """Yield what is due, a page at a time.
-
-    Args:
-        store: of the flags.
-        at: UTC, as flags spell it; what is put off meanwhile is due after it, so that nothing is met twice.
-        limit: at most so many.
-    """
-    cursor: str | None = None
-    left = limit
-    while left is None or left > 0:
-        page = store.due(at, _PAGE if left is None else min(left, _PAGE), cursor)
-        yield from page["flags"]
-        left = None if left is None else left - len(page["flags"])
-        cursor = page["cursor"]
-        if cursor is None:
-            return
-
-
 def flag_not_found() -> NotFound:
     """Build the error for an id that is not known, or not any more."""
     return NotFound("No flag is stored under that id.")
 
 
-def cut_page(flags: list[Flag], limit: int, by: Literal["created_at", "due_at"]) -> FlagPage:
-    """Make a page of flags that were read in order.
+def cut_page(flags: list[Flag], limit: int) -> FlagPage:
+    """Make a page of flags that were read newest first.
 
     Args:
         flags: one more than `limit`, where there are so many.
         limit: of the page, 1 at least.
-        by: what they are in order of; all have it.
     """
     if len(flags) <= limit:
         return {"flags": flags, "cursor": None}
     last = flags[limit - 1]
-    return {"flags": flags[:limit], "cursor": write_cursor(str(last[by]), last["id"])}
-
-
-def write_cursor(time: str, flag_id: str) -> str:
-    """Return what a page ends with: the place of its last flag in the order of the list."""
-    return f"{time}.{flag_id}"
+    return {"flags": flags[:limit], "cursor": f"{last['created_at']}.{last['id']}"}
 
 
 def read_cursor(cursor: str | None) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import IO, Protocol
 
-from chalicelib.flag_store import FlagStore, read_due
+from chalicelib.flag_store import FlagStore
 
 # Children of an array job, two at least:
 # https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html
@@ -69,8 +69,8 @@ def plan(flags: FlagStore, at: str, shelf: Shelf, jobs: Jobs, per_part: int) -> 
     stamp = f"{at.replace(':', '').replace('-', '')}-{uuid.uuid4().hex[:8]}"
     due = 0
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-        for flag in read_due(flags, at):
-            file.write(json.dumps({"id": flag["id"]}).encode() + b"\n")
+        for flag_id in flags.list_due(at):
+            file.write(json.dumps({"id": flag_id}).encode() + b"\n")
             due += 1
         if not due:
             return Planned(0)

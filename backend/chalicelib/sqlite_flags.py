@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import cast
 
 from chalicelib.flag_store import cut_page, flag_not_found, read_cursor
 from chalicelib.schema import Flag, FlagPage, FlagState
 from chalicelib.sqlite_file import SqliteFile
 from chalicelib.times import now, spell_time
 
+# Flags of which one query lists what is due.
+_LISTED = 500
 # Expired flags that one `add` takes away: twice what comes, so that none pile up.
 _TIDIED = 2
 
@@ -67,22 +69,30 @@ class SqliteFlags:
         # No time and no id comes after these.
         created_at, flag_id = read_cursor(cursor) or ("~", "~")
         chosen, values = ("", []) if state is None else ("state = ? AND ", [state])
-        return self._page(
-            f"{chosen}(created_at, id) < (?, ?) AND expires_at > ? ORDER BY created_at DESC, id DESC",
-            [*values, created_at, flag_id, self._now()],
-            limit,
-            "created_at",
+        # What was chosen is one of the two constants above, never a caller's text.
+        query = (
+            f"SELECT body FROM flags WHERE {chosen}(created_at, id) < (?, ?) AND expires_at > ?"  # noqa: S608
+            " ORDER BY created_at DESC, id DESC LIMIT ?"
         )
+        with self._file.lend() as connection:
+            rows = connection.execute(query, [*values, created_at, flag_id, self._now(), limit + 1]).fetchall()
+            flags = [cast(Flag, json.loads(body)) for (body,) in rows]
+        return cut_page(flags, limit)
 
-    def due(self, at: str, limit: int = 100, cursor: str | None = None) -> FlagPage:
-        """See `FlagStore.due`."""
-        due_at, flag_id = read_cursor(cursor) or ("", "")
-        return self._page(
-            "due_at <= ? AND (due_at, id) > (?, ?) AND expires_at > ? ORDER BY due_at, id",
-            [at, due_at, flag_id, self._now()],
-            limit,
-            "due_at",
-        )
+    def list_due(self, at: str) -> Iterator[str]:
+        """See `FlagStore.list_due`."""
+        place = ("", "")
+        while True:
+            with self._file.lend() as connection:
+                rows = connection.execute(
+                    "SELECT due_at, id FROM flags WHERE due_at <= ? AND (due_at, id) > (?, ?) AND expires_at > ?"
+                    " ORDER BY due_at, id LIMIT ?",
+                    (at, *place, self._now(), _LISTED),
+                ).fetchall()
+            yield from (flag_id for _, flag_id in rows)
+            if len(rows) < _LISTED:
+                return
+            place = rows[-1]
 
     def replace(self, flag: Flag) -> bool:
         """See `FlagStore.replace`."""
@@ -106,14 +116,6 @@ class SqliteFlags:
     def close(self) -> None:
         """See `FlagStore.close`."""
         self._file.close()
-
-    def _page(self, condition: str, values: list[Any], limit: int, key: Literal["created_at", "due_at"]) -> FlagPage:
-        # The condition is one of the constants above, never a caller's text.
-        query = f"SELECT body FROM flags WHERE {condition} LIMIT ?"  # noqa: S608
-        with self._file.lend() as connection:
-            rows = connection.execute(query, [*values, limit + 1]).fetchall()
-            flags = [cast(Flag, json.loads(body)) for (body,) in rows]
-        return cut_page(flags, limit, key)
 
     def _now(self) -> str:
         return spell_time(self._clock())

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import BadRequest, NotFound, StoreUnavailable
-from chalicelib.flag_store import FlagStore, write_cursor
+from chalicelib.flag_store import FlagStore
 from chalicelib.flags import LIFETIME, make_flag, record_failure, record_loss
 from chalicelib.schema import Flag
 from chalicelib.sqlite_flags import SqliteFlags
@@ -126,28 +126,54 @@ def test_what_comes_and_goes_meanwhile_hides_nothing_that_stays(store: FlagStore
     assert len(set(met)) == len(met)
 
 
+def is_sharded(store: FlagStore) -> bool:
+    return not isinstance(store, SqliteFlags)
+
+
 def test_what_is_due_comes_longest_due_first_and_nothing_else(store: FlagStore) -> None:
     flags = [make(n // 2) for n in range(20)]
-    for flag in flags:
+    for flag in random.Random(2).sample(flags, len(flags)):
         store.add(flag)
     store.add(make(check=None, kept_until=None) | {"due_at": None})  # type: ignore[arg-type]
     now = spell_time(START + timedelta(minutes=6))
-    expected = sorted((f for f in flags if (f["due_at"] or "") <= now), key=lambda f: (f["due_at"], f["id"]))
+    ordered = sorted((f for f in flags if (f["due_at"] or "") <= now), key=lambda f: (f["due_at"], f["id"]))
+    expected = [flag["id"] for flag in ordered]
     assert len(expected) == 14
-    for limit in (1, 4, 14, 15):
-        assert list(walk(store.due, limit, now)) == expected
+    found = list(store.list_due(now))
+    if is_sharded(store):
+        shards = sorted({flag_id[0] for flag_id in expected})
+        assert found[: len(shards)] == [next(f for f in expected if f[0] == shard) for shard in shards]
+        found.sort(key=lambda flag_id: flag_id[0])
+        expected.sort(key=lambda flag_id: flag_id[0])
+    assert found == expected
 
 
-def test_a_row_that_was_done_is_due_no_more_in_a_list_that_goes_on(store: FlagStore) -> None:
+def test_a_row_that_was_done_is_due_no_more_in_a_list_that_goes_on(
+    store: FlagStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for backend in ("sqlite_flags", "dynamo_flags"):
+        monkeypatch.setattr(f"chalicelib.{backend}._LISTED", 3)
+    for n in range(40):
+        store.add(make(n))
+    now = START + timedelta(minutes=60)
+    seen = []
+    for flag_id in store.list_due(spell_time(now)):
+        seen.append(flag_id)
+        assert store.replace(record_failure(store.get(flag_id), TIMEOUT, now))
+    assert len(set(seen)) == len(seen) == 40
+    assert list(store.list_due(spell_time(now))) == []
+
+
+def test_what_is_due_is_read_only_as_far_as_it_is_asked_for(store: FlagStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for backend in ("sqlite_flags", "dynamo_flags"):
+        monkeypatch.setattr(f"chalicelib.{backend}._LISTED", 2)
     for n in range(10):
         store.add(make(n))
-    now = START + timedelta(minutes=30)
-    seen = []
-    for flag in walk(store.due, 3, spell_time(now)):
-        seen.append(flag["id"])
-        assert store.replace(record_failure(flag, TIMEOUT, now))
-    assert len(set(seen)) == len(seen) == 10
-    assert store.due(spell_time(now))["flags"] == []
+    due = store.list_due(spell_time(START + timedelta(minutes=60)))
+    next(due)
+    store.close()
+    with pytest.raises(StoreUnavailable):
+        list(due)
 
 
 def test_only_the_next_revision_takes_the_place_of_a_flag(store: FlagStore) -> None:
@@ -182,7 +208,7 @@ def test_an_expired_flag_is_not_there(store: FlagStore, clock: Clock) -> None:
             deed(old["id"])
     assert not store.replace(record_loss(old, START))
     assert list(walk(store.browse, 1, None)) == [young]
-    assert list(walk(store.due, 1, spell_time(clock.time))) == [young]
+    assert list(store.list_due(spell_time(clock.time))) == [young["id"]]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +217,6 @@ def test_an_expired_flag_is_not_there(store: FlagStore, clock: Clock) -> None:
 def test_a_cursor_that_is_none_is_refused(store: FlagStore, cursor: str) -> None:
     with pytest.raises(BadRequest):
         store.browse(cursor=cursor)
-    with pytest.raises(BadRequest):
-        store.due(spell_time(START), cursor=cursor)
 
 
 def test_a_closed_store_says_so(store: FlagStore) -> None:
@@ -202,7 +226,7 @@ def test_a_closed_store_says_so(store: FlagStore) -> None:
         lambda: store.get("1" * 32),
         lambda: store.add(make()),
         lambda: store.browse(),
-        lambda: store.due(spell_time(START)),
+        lambda: list(store.list_due(spell_time(START))),
         lambda: store.replace(make()),
         lambda: store.delete("1" * 32),
     ):
@@ -234,7 +258,7 @@ def test_a_thousand_deeds_leave_what_a_dictionary_would(store: FlagStore) -> Non
     assert {flag["id"]: flag for flag in walk(store.browse, 50, None)} == known
     now_text = spell_time(START + timedelta(minutes=700))
     due = {flag["id"] for flag in known.values() if flag["due_at"] and flag["due_at"] <= now_text}
-    assert {flag["id"] for flag in walk(store.due, 50, now_text)} == due
+    assert set(store.list_due(now_text)) == due
 
 
 def test_a_file_from_before_flags_gains_them_and_keeps_its_checks(tmp_path: Path) -> None:
@@ -303,10 +327,8 @@ def test_what_is_due_costs_the_same_however_many_flags_there_are(tmp_path: Path,
     small, large = tmp_path / "small.sqlite3", tmp_path / "large.sqlite3"
     fill(small, 1000)
     fill(large, rows)
-    middle = write_cursor(spell_time(START), f"{500:032x}")
     for ask in (
-        lambda flags: flags.due(spell_time(START), limit=100),
-        lambda flags: flags.due(spell_time(START), limit=100, cursor=middle),
+        lambda flags: list(flags.list_due(spell_time(START))),
         lambda flags: flags.browse(limit=100),
         lambda flags: flags.browse("waiting", limit=100),
     ):
@@ -319,7 +341,7 @@ def test_pages_are_read_in_the_order_of_an_index(tmp_path: Path) -> None:
     asked: list[str] = []
     with closing(SqliteFlags(path, lambda: START)) as flags:
         flags._file._connection.set_trace_callback(asked.append)
-        flags.due(spell_time(START))
+        next(flags.list_due(spell_time(START)))
         flags.browse()
         flags.browse("waiting")
     used = []
@@ -338,13 +360,13 @@ def test_dynamo_is_never_scanned_and_a_page_asks_each_shard_once(table: str, clo
     with closing(DynamoFlags(table, clock)) as store:
         for n in range(60):
             store.add(make(n))
-        for read in (
-            lambda: store.due(spell_time(START + timedelta(hours=2)), limit=30),
-            lambda: store.browse(limit=30),
-            lambda: store.browse("waiting", limit=30),
+        for read, count in (
+            (lambda: list(store.list_due(spell_time(START + timedelta(hours=2)))), 60),
+            (lambda: store.browse(limit=30)["flags"], 30),
+            (lambda: store.browse("waiting", limit=30)["flags"], 30),
         ):
             aws.clear()
-            assert len(read()["flags"]) == 30
+            assert len(read()) == count
             assert aws == ["Query"] * len(SHARDS)
 
 

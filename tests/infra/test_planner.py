@@ -18,7 +18,6 @@ from chalicelib.buckets import BucketShelf, read_lines
 from chalicelib.dynamo_flags import DynamoFlags
 from chalicelib.dynamo_store import DynamoStore
 from chalicelib.errors import NotFound, StoreUnavailable
-from chalicelib.flag_store import read_due
 from chalicelib.flags import make_flag
 from chalicelib.planner import MOST_PARTS, count_parts, plan
 from chalicelib.schema import Flag
@@ -165,7 +164,7 @@ def test_the_parts_of_a_job_do_every_flag_once_and_write_back(
     assert sorted(done) == sorted(flag["id"] for flag in flagged)
     after = [flags.get(flag["id"]) for flag in flagged]
     assert {(flag["state"], flag["revision"]) for flag in after} == {("scored", 2)}
-    assert list(read_due(flags, at)) == []
+    assert list(flags.list_due(at)) == []
     again = plan(flags, at, BucketShelf(bucket), BatchJobs(queue, "unmask-rescore"), per_part=10)
     assert again.due == 0
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -44,6 +45,11 @@ INTERRUPTED = 130
     help=f"Parts of the manifest; which is this one's, {ARRAY_INDEX} tells.",
 )
 @click.option("--out", metavar="FOLDER|s3://…", help="For the report. [default: runs/rescore/TIME]")
+@click.option(
+    "--join",
+    metavar="FOLDER|s3://…",
+    help="Look at nothing: make one report, in --out, of all that lie below a place.",
+)
 def rescore(
     model: str,
     engine: str,
@@ -54,6 +60,7 @@ def rescore(
     manifest: str | None,
     slices: int,
     out: str | None,
+    join: str | None,
 ) -> None:
     """Look again at flagged pictures, with the heavy networks.
 
@@ -64,12 +71,12 @@ def rescore(
     \b
     unmask rescore
     unmask rescore --engine ray --workers 4
+    unmask rescore --join runs/rescore --out all
     unmask flags --state needs_review
 
     The report is report.html and report.json in the --out folder; outcomes.jsonl has a line a look.
     """
     from chalicelib.errors import UnmaskError
-    from chalicelib.flag_store import read_due
     from chalicelib.settings import Settings
     from chalicelib.stores import open_flags
     from chalicelib.times import now, spell_time
@@ -82,6 +89,9 @@ def rescore(
     from training.rescoring.plan import Plan
     from training.rescoring.report import write_report
 
+    if join is not None:
+        join_reports(join, out)
+        return
     settings = Settings.from_environment()
     card = json.loads(find_model(model, settings).card.read_text(encoding="utf-8"))
     started = now()
@@ -90,6 +100,7 @@ def rescore(
     # Spot machines are asked to end before they are taken away; so is a service that is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     tally, interrupted = Tally(), False
+    failure: UnmaskError | None = None
     tell = every(5, "flags looked at:", lambda line: click.echo(line, err=True))
     try:
         with reporting(out, plan.at, part) as folder:
@@ -97,7 +108,7 @@ def rescore(
                 closing(open_flags(settings)) as flags,
                 (folder / "outcomes.jsonl").open("a", encoding="utf-8") as file,
             ):
-                due = (flag["id"] for flag in read_due(flags, plan.at, limit))
+                due = islice(flags.list_due(plan.at), limit)
                 ids = due if manifest is None else read_manifest(manifest, part, slices)
                 try:
                     for outcome in engines.run(engine, plan, ids, folder, workers, address):
@@ -106,11 +117,14 @@ def rescore(
                         tell(tally.looks, None)
                 except KeyboardInterrupt:
                     interrupted = True
+                except UnmaskError as error:
+                    # What was done by then is done, and has to be told.
+                    failure = error
             tally.close()
             content = {
                 "started": plan.at,
                 "finished": spell_time(now()),
-                "interrupted": interrupted,
+                "interrupted": interrupted or failure is not None,
                 "model": f"{card['name']} {card['version']}",
                 "engine": engine,
                 "workers": workers,
@@ -124,19 +138,44 @@ def rescore(
         f"{tally.agreements} verdicts stayed, {tally.flips} turned, {tally.needs_review} need a person.\n"
         f"{out or folder}/report.html"
     )
+    if failure is not None:
+        raise click.ClickException(f"{failure} The same command goes on.")
     if interrupted:
         click.echo("Interrupted; the same command goes on.", err=True)
         sys.exit(INTERRUPTED)
 
 
+def join_reports(place: str, out: str | None) -> None:
+    """Make one report of many.
+
+    Raises:
+        click.ClickException: there is none, it cannot be read, or --out is not said.
+    """
+    from chalicelib.errors import UnmaskError
+    from chalicelib.times import now, spell_time
+    from training.files import WriteFailed
+    from training.rescoring.joining import join
+    from training.rescoring.report import write_report
+
+    if out is None:
+        raise click.UsageError("--join wants --out, where the report goes.")
+    try:
+        content = join(place)
+        with reporting(out, spell_time(now()), None) as folder:
+            write_report(content, folder)
+    except (UnmaskError, WriteFailed, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{content['looks']} looks.\n{out}/report.html")
+
+
 @contextmanager
-def reporting(out: str | None, at: str, part: int) -> Iterator[Path]:
+def reporting(out: str | None, at: str, part: int | None) -> Iterator[Path]:
     """Lend the folder that a report is written into; what is meant for S3 goes there at the end.
 
     Args:
         out: a folder, or s3://BUCKET/PREFIX, below which each part has a folder of its own.
         at: when the run began.
-        part: of the list.
+        part: of the list; None of what is whole.
 
     Raises:
         StoreUnavailable: S3 does not answer.
@@ -152,9 +191,11 @@ def reporting(out: str | None, at: str, part: int) -> Iterator[Path]:
     from chalicelib.buckets import BucketShelf, split_address
 
     bucket, prefix = split_address(out)
+    if part is not None:
+        # A second try is another report: what the first one has done is told there.
+        prefix = f"{prefix}/{part:05d}/{at.replace(':', '')}"
     with tempfile.TemporaryDirectory(prefix="unmask-") as name:
         yield Path(name)
         for path in sorted(Path(name).iterdir()):
             with path.open("rb") as file:
-                # A second try is another report: what the first one has done is told there.
-                BucketShelf(bucket).put(f"{prefix}/{part:05d}/{at.replace(':', '')}/{path.name}", file)
+                BucketShelf(bucket).put(f"{prefix}/{path.name}", file)

@@ -35,7 +35,7 @@ def read_manifest(place: str, part: int = 0, parts: int = 1) -> Iterator[str]:
         NotFound, StoreUnavailable: there is no such list in S3, or S3 does not answer.
         OSError: the file cannot be read.
     """
-    for number, line in enumerate(_read_lines(place)):
+    for number, line in enumerate(read_lines(place)):
         if number % parts == part:
             try:
                 yield str(json.loads(line)["id"])
@@ -43,11 +43,12 @@ def read_manifest(place: str, part: int = 0, parts: int = 1) -> Iterator[str]:
                 raise BadRequest(f"Line {number + 1} of the list is no JSON object with an id.") from error
 
 
-def _read_lines(place: str) -> Iterator[bytes]:
+def read_lines(place: str) -> Iterator[bytes]:
+    """Yield the lines of a file, or of s3://BUCKET/NAME, as they come; raises as `read_manifest` does."""
     if place.startswith(S3):
-        from chalicelib.buckets import read_lines
+        from chalicelib import buckets
 
-        yield from read_lines(place)
+        yield from buckets.read_lines(place)
         return
     with Path(place).open("rb") as file:
         yield from file

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from chalicelib import fetching
-from chalicelib.flag_store import read_due
 from chalicelib.pictures import FolderPictures
 from chalicelib.settings import Settings
 from chalicelib.sqlite_flags import SqliteFlags
@@ -75,7 +74,7 @@ def main() -> None:
     store, port, time, log = Path(sys.argv[1]), int(sys.argv[2]), datetime.fromisoformat(sys.argv[3]), Path(sys.argv[4])
     connect(port)
     with closing(open_night(store, time, log)) as worker, closing(SqliteFlags(store, lambda: time)) as flags:
-        looks = sum(1 for _ in worker.run(read_due(flags, spell_time(time))))
+        looks = sum(1 for _ in worker.run(worker.find(flags.list_due(spell_time(time)))))
     print(looks, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,16 +14,20 @@ import pytest
 from click.testing import CliRunner, Result
 
 from backend.cli import unmask
+from chalicelib.errors import StoreUnavailable
 from chalicelib.flags import make_flag
 from chalicelib.settings import Settings
 from chalicelib.sqlite_flags import SqliteFlags
 from chalicelib.stores import open_pictures
+from tests.backend.conftest import aws, bucket
 from tests.training.rescoring.test_worker import check_of, draw
 from tests.training.test_keras_detector import CALIBRATION, save
 from training.networks.catalogue import build
 from training.rescoring import engines
 from training.rescoring.manifests import read_manifest, write_manifest
+from training.rescoring.outcomes import tell_outcome
 
+__all__ = ["aws", "bucket"]
 FLAGS = 5
 
 
@@ -130,6 +135,67 @@ def test_an_interrupted_run_has_its_report_and_the_next_goes_on(
     # What was written when the interrupt came, told or not, is not done again.
     assert looks[0] == 2
     assert FLAGS + 1 - 3 <= looks[1] <= FLAGS + 1 - 2
+
+
+def test_a_store_that_fails_midway_costs_the_report_nothing(
+    model: Path, flagged: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = engines.run
+
+    def fail(*arguments: Any) -> Iterator[Any]:
+        yield next(whole(*arguments))
+        raise StoreUnavailable("The store does not answer.")
+
+    monkeypatch.setattr(engines, "run", fail)
+    told = run("--model", str(model), "--out", str(tmp_path / "report"))
+    assert told.exit_code == 1
+    assert "The store does not answer. The same command goes on." in told.output
+    report = read(tmp_path / "report")
+    assert (report["looks"], report["interrupted"]) == (1, True)
+
+
+def test_reports_are_joined(model: Path, flagged: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = write_manifest(flagged, tmp_path / "manifest.jsonl")
+    for part in range(2):
+        monkeypatch.setenv("AWS_BATCH_JOB_ARRAY_INDEX", str(part))
+        out = tmp_path / "parts" / str(part)
+        run("--model", str(model), "--manifest", str(manifest), "--slices", "2", "--out", str(out))
+    joined = tmp_path / "joined"
+    told = run("--join", str(tmp_path / "parts"), "--out", str(joined))
+    assert told.exit_code == 0, told.output
+    assert (read(joined)["looks"], read(joined)["model"], read(joined)["workers"]) == (FLAGS, "tiny 1", 2)
+    assert not read(joined)["interrupted"]
+    assert "5 flags looked at again" in (joined / "report.html").read_text()
+    # One that was killed has left its outcomes alone.
+    (tmp_path / "parts" / "1" / "report.json").unlink()
+    run("--join", str(tmp_path / "parts"), "--out", str(joined))
+    assert (read(joined)["looks"], read(joined)["interrupted"]) == (FLAGS, True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "words"),
+    [(None, 1, "No report lies below"), ("nonsense\n", 1, "no outcome"), ("[]\n", 1, "no outcome")],
+)
+def test_what_cannot_be_joined_is_a_sentence(lines: str | None, code: int, words: str, tmp_path: Path) -> None:
+    if lines is not None:
+        (tmp_path / "outcomes.jsonl").write_text(lines)
+    told = run("--join", str(tmp_path), "--out", str(tmp_path / "joined"))
+    assert (told.exit_code, words in told.output) == (code, True), told.output
+    assert run("--join", str(tmp_path)).exit_code == 2
+
+
+def test_reports_in_a_bucket_are_joined_there(bucket: str, tmp_path: Path) -> None:
+    from chalicelib.buckets import BucketShelf, list_addresses
+
+    flag = make_flag(datetime.now(UTC), url="https://photos.example/1.png")
+    for part in range(3):
+        line = json.dumps(tell_outcome(flag, "gone")).encode()
+        BucketShelf(bucket).put(f"rescore/n/report/{part:05d}/t/outcomes.jsonl", io.BytesIO(line))
+    told = run("--join", f"s3://{bucket}/rescore/n/report", "--out", f"s3://{bucket}/rescore/n")
+    assert told.exit_code == 0, told.output
+    assert [name for name in list_addresses(f"s3://{bucket}/rescore/n/report.")] == [
+        f"s3://{bucket}/rescore/n/report.{kind}" for kind in ("html", "json")
+    ]
 
 
 def test_a_model_that_is_not_there_is_a_sentence_and_costs_nobody_a_try(flagged: list[str], tmp_path: Path) -> None:

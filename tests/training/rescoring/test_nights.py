@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.flag_store import read_due
 from chalicelib.flags import make_flag
 from chalicelib.schema import Flag
 from chalicelib.sqlite_flags import SqliteFlags
@@ -127,7 +126,7 @@ def start(store: Path, port: int, time_: datetime, log: Path) -> subprocess.Pope
 
 def count_due(store: Path, time_: datetime) -> int:
     with closing(SqliteFlags(store, lambda: time_)) as flags:
-        return sum(1 for _ in read_due(flags, time_.isoformat().replace("+00:00", "Z")))
+        return sum(1 for _ in flags.list_due(time_.isoformat().replace("+00:00", "Z")))
 
 
 def sleep_through(store: Path, server: Web, kills: int, log: Path) -> int:

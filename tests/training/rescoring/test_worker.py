@@ -18,7 +18,6 @@ import pytest
 from PIL import Image
 
 from chalicelib.errors import FetchTimeout, ModelUnavailable, PictureGone, StoreUnavailable, UrlNotAllowed
-from chalicelib.flag_store import read_due
 from chalicelib.flags import make_flag
 from chalicelib.pictures import FolderPictures
 from chalicelib.schema import Check, Flag
@@ -110,8 +109,11 @@ class Night:
         self.flags.add(flag)
         return flag
 
+    def due(self) -> list[Flag]:
+        return list(self.worker().find(self.flags.list_due(self.plan.at)))
+
     def run(self) -> list[Outcome]:
-        return list(self.worker().run(read_due(self.flags, self.plan.at)))
+        return list(self.worker().run(self.due()))
 
 
 @pytest.fixture
@@ -252,7 +254,7 @@ def test_a_kept_picture_that_is_no_more_leaves_the_address(night: Night) -> None
 
 def test_what_another_run_has_done_meanwhile_is_left_to_it(night: Night) -> None:
     flag = night.flag(draw(1))
-    due = list(read_due(night.flags, night.plan.at))
+    due = night.due()
     night.flags.replace({**flag, "revision": 2, "note": "changed"})
     (outcome,) = night.worker().run(due)
     assert outcome["kind"] == "taken"
@@ -261,7 +263,7 @@ def test_what_another_run_has_done_meanwhile_is_left_to_it(night: Night) -> None
 
 def test_two_runs_at_once_do_each_flag_once(night: Night) -> None:
     ids = [night.flag(draw(number))["id"] for number in range(30)]
-    one, other = (night.worker().run(read_due(night.flags, night.plan.at)) for _ in range(2))
+    one, other = (night.worker().run(night.due()) for _ in range(2))
     outcomes = []
     for pair in zip(one, other, strict=False):
         outcomes += pair
@@ -273,7 +275,7 @@ def test_two_runs_at_once_do_each_flag_once(night: Night) -> None:
 def test_a_run_that_is_left_has_written_what_it_told_and_the_next_goes_on(night: Night) -> None:
     for number in range(40):
         night.flag(draw(number))
-    run = night.worker().run(read_due(night.flags, night.plan.at))
+    run = night.worker().run(iter(night.due()))
     told = [next(run)["id"] for _ in range(20)]
     run.close()
     assert all(night.flags.get(flag_id)["state"] == "scored" for flag_id in told)
@@ -305,14 +307,6 @@ def test_a_list_of_ids_may_be_older_than_what_it_lists(night: Night) -> None:
     review = night.flag(None, check=check_of(1))
     found = night.worker().find([due["id"], later["id"], review["id"], "0" * 32])
     assert [flag["id"] for flag in found] == [due["id"]]
-
-
-@pytest.mark.parametrize("limit", [None, 0, 1, 99, 100, 101, 250])
-def test_what_is_due_is_read_page_by_page(night: Night, limit: int | None) -> None:
-    for _ in range(205):
-        night.flags.add(make_flag(EVENING, url="https://photos.example/1.png"))
-    found = [flag["id"] for flag in read_due(night.flags, night.plan.at, limit)]
-    assert len(set(found)) == len(found) == min(205, 250 if limit is None else limit)
 
 
 def test_a_plan_travels_to_other_processes(night: Night) -> None:
