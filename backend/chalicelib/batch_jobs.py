@@ -29,16 +29,28 @@ class BatchJobs:
         self._client = boto3.client("batch", config=Config(retries={"mode": "standard"}))
 
     def submit(self, name: str, manifest: str, parts: int) -> str:
-        """See `planner.Jobs.submit`. A job of one part is a plain one: an array has two children at least."""
+        """See `planner.Jobs.submit`. A job of one part is a plain one: an array has two children at least.
+
+        After the parts of an array comes a job that makes one report of theirs; it does not run where a part has failed
+        for good, and can be done by hand then.
+        """
+        folder = manifest.rpartition("/")[0]
         # A report is a file for each part, beside the list.
-        out = manifest.rpartition("/")[0] + "/report"
-        more: dict[str, Any] = {"arrayProperties": {"size": parts}} if parts > 1 else {}
+        out = f"{folder}/report"
+        command = ["--manifest", manifest, "--slices", str(parts), "--out", out]
+        if parts == 1:
+            return self._submit(name, command)
+        job = self._submit(name, command, arrayProperties={"size": parts})
+        self._submit(f"{name}-report", ["--join", out, "--out", folder], dependsOn=[{"jobId": job}])
+        return job
+
+    def _submit(self, name: str, command: list[str], **more: Any) -> str:
         try:
             job = self._client.submit_job(
                 jobName=name,
                 jobQueue=self._queue,
                 jobDefinition=self._definition,
-                containerOverrides={"command": ["--manifest", manifest, "--slices", str(parts), "--out", out]},
+                containerOverrides={"command": command},
                 retryStrategy={"attempts": ATTEMPTS},
                 **more,
             )

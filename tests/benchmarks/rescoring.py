@@ -3,7 +3,7 @@
 Run `python -m tests.benchmarks.rescoring [--pictures N] [--runs N] [--workers]`; it prints a table and writes
 build/rescoring_benchmark.json. Both sides decode, find faces, crop and score the same pictures by the same ensemble,
 and take turns. Ours also reads the flags and writes back what came of them. With --workers they go through Ray too,
-with one worker, with two, and with two on nodes of their own; what it takes to start is left out.
+by one worker and two, and by one node and two of a cluster on this host; what it takes to start is left out.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import tempfile
 import time
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,40 +91,70 @@ def rescore(pictures: list[bytes], finder: Finds, model: Scores) -> float:
     return seconds
 
 
-def time_ray(pictures: list[bytes], workers: int, nodes: int = 0) -> float:
-    """Go our way by Ray; return all its seconds, from the start of Ray to its end.
+@dataclass(frozen=True)
+class Pace:
+    """How a run by Ray went, once all its workers had told of their first share.
+
+    Attributes:
+        speed: pictures a second.
+        busy: processors of this host that were busy meanwhile, with whatever else ran.
+    """
+
+    speed: float
+    busy: float
+
+
+def pace_ray(pictures: list[bytes], workers: int, nodes: int = 0) -> Pace:
+    """Go our way by Ray.
 
     Args:
         pictures: to be looked at.
         workers: that hold the ensemble.
-        nodes: of a cluster on this host that the run joins, beside the head; none where 0.
+        nodes: of a cluster on this host that the run joins, beside a head that works not; each node is held to one
+            processor of its own, so that it is a machine of one processor. None where 0: workers share the host.
     """
-    from ray.cluster_utils import Cluster
-
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         settings = Settings(store_path=Path(folder) / "checks.sqlite3")
         flag_pictures(pictures, settings)
         plan = Plan(settings, "ensemble", spell_time(now()), threads=1)
         with closing(open_flags(settings)) as flags:
             ids = list(flags.list_due(plan.at))
-        address = ""
-        if nodes:
-            # A node has one processor, so that no two workers share one; the head's is for what Ray itself does.
-            cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-            stack.callback(cluster.shutdown)
-            for _ in range(nodes):
-                cluster.add_node(num_cpus=1)
-            address = cluster.address
-        started = time.perf_counter()
-        done = sum(1 for _ in engines.run("ray", plan, ids, Path(folder), workers, address))
-        seconds = time.perf_counter() - started
+        address = stack.enter_context(start_nodes(nodes)) if nodes else ""
+        done, began, idle = 0, 0.0, 0.0
+        for _ in engines.run("ray", plan, ids, Path(folder), workers, address):
+            if done == workers * engines.SHARE:
+                began, idle = time.perf_counter(), read_idle()
+            done += 1
+        seconds = time.perf_counter() - began
+        idle = read_idle() - idle
     assert done == len(pictures)
-    return seconds
+    return Pace((done - workers * engines.SHARE) / seconds, (os.cpu_count() or 1) - idle / seconds)
 
 
-def rate_ray(pictures: list[bytes], few: int, workers: int, nodes: int = 0) -> float:
-    """Return pictures a second beyond the first few: what Ray and the networks take to start is in both runs."""
-    return (len(pictures) - few) / (time_ray(pictures, workers, nodes) - time_ray(pictures[:few], workers, nodes))
+@contextmanager
+def start_nodes(count: int) -> Iterator[str]:
+    """Start a Ray cluster of a head and so many nodes; lends its address."""
+    from ray.cluster_utils import Cluster
+
+    processors = sorted(os.sched_getaffinity(0))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        for number in range(count):
+            # What a process is held to, its children are.
+            os.sched_setaffinity(0, {processors[number]})
+            # One to hold the worker, one for what hands it its shares.
+            cluster.add_node(num_cpus=2)
+        os.sched_setaffinity(0, processors)
+        yield cluster.address
+    finally:
+        os.sched_setaffinity(0, processors)
+        cluster.shutdown()
+
+
+def read_idle() -> float:
+    """Return the seconds that the processors of this host have been idle, all together, as Linux counts them."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -144,18 +177,19 @@ def main() -> None:
             ours.append(took[1])
     speeds = {name: asked.pictures / np.array(seconds) for name, seconds in (("plain", plain), ("ours", ours))}
     ratios = np.array(plain) / np.array(ours)
-    told = {"pictures": asked.pictures, "runs": asked.runs, "ratio": float(np.median(ratios))}
+    told: dict[str, object] = {"pictures": asked.pictures, "runs": asked.runs, "ratio": float(np.median(ratios))}
     for name, each in speeds.items():
-        told[name] = float(np.median(each))
-        print(f"{name:<12}{told[name]:8.1f} pictures a second")
-    print(f"{'ratio':<12}{told['ratio']:8.1f} ({ratios.min():.1f}–{ratios.max():.1f})")
+        told[name] = speed = float(np.median(each))
+        print(f"{name:<12}{speed:8.1f} pictures a second")
+    print(f"{'ratio':<12}{float(np.median(ratios)):8.1f} ({ratios.min():.1f}–{ratios.max():.1f})")
     if asked.workers:
-        few = 2 * engines.SHARE
-        many = draw_pictures(6 * engines.SHARE)
-        one, two, nodes = (rate_ray(many, few, *how) for how in ((1,), (2,), (2, 2)))
-        told |= {"one_worker": one, "two_workers": two, "two_nodes": nodes}
-        for name, each in (("one worker", one), ("two workers", two), ("two nodes", nodes)):
-            print(f"Ray, {name:<12}{each:6.1f} pictures a second, {each / one:.2f} times")
+        engines.SHARE = 64
+        many = draw_pictures(asked.pictures * 16)
+        ways = {"one worker": (1,), "two workers": (2,), "one node of one processor": (1, 1), "two such nodes": (2, 2)}
+        paces = {name: pace_ray(many, *how) for name, how in ways.items()}
+        told["ray"] = {name: asdict(pace) for name, pace in paces.items()}
+        for name, pace in paces.items():
+            print(f"Ray, {name:<27}{pace.speed:6.1f} pictures a second, {pace.busy:.2f} processors busy")
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(told, indent=1))
 

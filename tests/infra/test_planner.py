@@ -102,7 +102,9 @@ def test_what_is_due_is_listed_and_one_job_submitted(
 
 @pytest.mark.parametrize(("parts", "array"), [(1, {}), (2, {"arrayProperties": {"size": 2}})])
 @pytest.mark.usefixtures("aws")
-def test_a_job_is_tried_again_and_is_an_array_only_where_it_has_parts(parts: int, array: dict[str, Any]) -> None:
+def test_a_job_is_tried_again_and_is_an_array_with_one_report_only_where_it_has_parts(
+    parts: int, array: dict[str, Any]
+) -> None:
     jobs = BatchJobs("nights", "unmask-rescore")
     command = ["--manifest", "s3://lists/a/manifest.jsonl", "--slices", str(parts), "--out", "s3://lists/a/report"]
     expected = {
@@ -115,6 +117,12 @@ def test_a_job_is_tried_again_and_is_an_array_only_where_it_has_parts(parts: int
     }
     with Stubber(jobs._client) as stub:
         stub.add_response("submit_job", {"jobName": "night", "jobId": "7"}, expected)
+        if array:
+            join = ["--join", "s3://lists/a/report", "--out", "s3://lists/a"]
+            after = expected | {"jobName": "night-report", "containerOverrides": {"command": join}}
+            after = {**after, "dependsOn": [{"jobId": "7"}]}
+            del after["arrayProperties"]
+            stub.add_response("submit_job", {"jobName": "night-report", "jobId": "8"}, after)
         assert jobs.submit("night", "s3://lists/a/manifest.jsonl", parts) == "7"
 
 

@@ -75,7 +75,10 @@ def _run_ray(plan: Plan, flag_ids: Iterable[str], folder: Path, workers: int, ad
     # One processor more than actors: Ray Data hangs where its own tasks have none.
     ray.init(address=address or None, num_cpus=None if address else workers + 1, include_dashboard=False)
     try:
-        outcomes = ray.data.read_json(str(manifest)).map_batches(
+        # Ray Data reads a list in few large blocks and tells what came of one when all of it is done: cut into shares,
+        # workers even out, and an interrupted run has told what it has done.
+        shares = ray.data.read_json(str(manifest)).repartition(target_num_rows_per_block=SHARE, strict=True)
+        outcomes = shares.map_batches(
             Actor,
             fn_constructor_args=(plan,),
             batch_size=SHARE,

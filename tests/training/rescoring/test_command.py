@@ -193,7 +193,7 @@ def test_reports_in_a_bucket_are_joined_there(bucket: str, tmp_path: Path) -> No
         BucketShelf(bucket).put(f"rescore/n/report/{part:05d}/t/outcomes.jsonl", io.BytesIO(line))
     told = run("--join", f"s3://{bucket}/rescore/n/report", "--out", f"s3://{bucket}/rescore/n")
     assert told.exit_code == 0, told.output
-    assert [name for name in list_addresses(f"s3://{bucket}/rescore/n/report.")] == [
+    assert list(list_addresses(f"s3://{bucket}/rescore/n/report.")) == [
         f"s3://{bucket}/rescore/n/report.{kind}" for kind in ("html", "json")
     ]
 
