@@ -14,10 +14,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from chalice.app import Chalice, ChaliceUnhandledError, CORSConfig, Request, Response
+from chalice.app import Chalice, ChaliceUnhandledError, CognitoUserPoolAuthorizer, CORSConfig, Request, Response
 
 import chalicelib
 from chalicelib.checks import Checker
@@ -28,10 +29,11 @@ from chalicelib.errors import (
     FetchTimeout,
     IncompleteBody,
     ModelUnavailable,
-    NotAllowed,
     NotFound,
+    SignInRequired,
     StoreUnavailable,
     TooLarge,
+    TooMany,
     UnmaskError,
     UnreadableImage,
     UnreadableVideo,
@@ -40,7 +42,7 @@ from chalicelib.errors import (
 )
 from chalicelib.fetching import MAX_REQUEST, read_request
 from chalicelib.flag_desk import LONGEST_PAGE, FlagDesk
-from chalicelib.flags import LONGEST_NOTE, LONGEST_URL
+from chalicelib.flags import LOCAL, LONGEST_NOTE, LONGEST_URL
 from chalicelib.frames import read_frames
 from chalicelib.openapi import Operation, document
 from chalicelib.planner import plan
@@ -56,6 +58,7 @@ from chalicelib.schema import (
     Link,
     ModelCard,
     Note,
+    SignIn,
     Size,
     Ticket,
     Upload,
@@ -65,6 +68,9 @@ from chalicelib.stores import open_flags, open_pictures
 from chalicelib.times import now, spell_time
 from chalicelib.uploads import LONGEST_REQUEST, FolderUploads, Uploads, check_upload, read_size
 from chalicelib.videos import spool
+
+if TYPE_CHECKING:
+    from chalicelib.allowance import Allowance
 
 # The header is a hint only: the bytes are sniffed, and what the header says is never sent back.
 IMAGE_TYPES = (
@@ -105,8 +111,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-# Any page may ask: there are no cookies and no accounts, so a stranger's page gains nothing by a visitor's
-# browser that it could not have by asking itself. Stored checks lie behind random ids that nothing lists.
+# Any page may ask: there are no cookies, and who has signed in is told by a header that no stranger's page has, so that
+# it gains nothing by a visitor's browser. Stored checks lie behind random ids that nothing lists.
 CORS = CORSConfig(
     allow_origin="*", allow_headers=["X-Api-Key"], expose_headers=["Retry-After", "X-Request-Id"], max_age=86400
 )
@@ -114,6 +120,13 @@ CHECK_ID = {"check_id": "^[0-9a-f]{32}$"}
 FLAG_ID = {"flag_id": "^[0-9a-f]{32}$"}
 # What a flag's body holds beside the picture; JSON may spell a character of the note as six, or twelve.
 FLAG_WORDS = 12 * (LONGEST_NOTE + LONGEST_URL)
+# In AWS, API Gateway lets nobody through to what is owned who has not signed in to the stage's user pool, which infra/
+# makes; Chalice writes that down while it packages. Elsewhere nobody signs in.
+PEOPLE = (
+    CognitoUserPoolAuthorizer("people", provider_arns=[{"Fn::GetAtt": ["People", "Arn"]}])
+    if "AWS_CHALICE_CLI_MODE" in os.environ
+    else None
+)
 # What Chalice answers by itself, said in our words.
 CHALICE_REFUSALS = {
     400: ("bad_request", "The request cannot be understood."),
@@ -132,21 +145,43 @@ _loading = threading.Lock()
 
 
 def route(
-    method: str, path: str, operation: Operation, takes: Sequence[str] = ()
+    method: str,
+    path: str,
+    operation: Operation,
+    takes: Sequence[str] = (),
+    *,
+    owned: bool = False,
+    counted: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a view together with what the API document says of it."""
+    """Register a view together with what the API document says of it.
+
+    Args:
+        method: of HTTP.
+        path: with its parts that vary in braces.
+        operation: what the document says.
+        takes: content types; those of Chalice where empty.
+        owned: whether it is for who signed in.
+        counted: whether it counts towards what one network address may ask for.
+    """
+    if counted:
+        operation = replace(operation, errors=(*operation.errors, TooMany))
 
     def register(view: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(view)
         def let_errors_through(**parts: str) -> Any:
             try:
+                if counted:
+                    spend_allowance()
                 return view(**parts)
             except Exception as error:
                 # Chalice turns any other class into its own answer before `answer` can see it.
                 raise ChaliceUnhandledError from error
 
         operations[view.__name__] = operation
-        app.route(path, methods=[method], content_types=list(takes), cors=CORS)(let_errors_through)
+        authorizer = PEOPLE if owned else None
+        app.route(path, methods=[method], content_types=list(takes), cors=CORS, authorizer=authorizer)(
+            let_errors_through
+        )
         return view
 
     return register
@@ -160,6 +195,7 @@ def route(
         (BadRequest, TooLarge, UnsupportedMedia, UnreadableImage, ModelUnavailable, StoreUnavailable),
     ),
     takes=IMAGE_TYPES,
+    counted=True,
 )
 def check_image() -> Check:
     """Check one picture.
@@ -192,6 +228,7 @@ def check_image() -> Check:
         body=Link,
     ),
     takes=("application/json",),
+    counted=True,
 )
 def check_url() -> Check:
     """Check the picture or video at an address.
@@ -218,6 +255,7 @@ def check_url() -> Check:
         body=Clip,
     ),
     takes=("application/json",),
+    counted=True,
 )
 def check_frames() -> Check:
     """Check a clip by frames taken from it.
@@ -239,6 +277,7 @@ def check_frames() -> Check:
         (BadRequest, TooLarge, UnsupportedMedia, UnreadableVideo, ModelUnavailable, StoreUnavailable),
     ),
     takes=VIDEO_TYPES,
+    counted=True,
 )
 def check_video() -> Check:
     """Check a video.
@@ -258,9 +297,15 @@ def get_check(check_id: str) -> Check:
     return checker().get(check_id)
 
 
-@route("DELETE", "/v1/checks/{check_id}", Operation({204: None}, (NotFound, StoreUnavailable), CHECK_ID))
+@route(
+    "DELETE",
+    "/v1/checks/{check_id}",
+    Operation({204: None}, (SignInRequired, NotFound, StoreUnavailable), CHECK_ID),
+    owned=True,
+)
 def delete_check(check_id: str) -> Response:
-    """Forget a check."""
+    """Forget a check. It is the answer to everybody who asks for the same bytes; the next one has it made anew."""
+    find_person()
     checker().delete(check_id)
     return Response("", status_code=204)
 
@@ -270,6 +315,7 @@ def delete_check(check_id: str) -> Response:
     "/v1/uploads",
     Operation({200: Ticket}, (BadRequest, NotFound, TooLarge, StoreUnavailable), body=Size),
     takes=("application/json",),
+    counted=True,
 )
 def reserve_upload() -> Ticket:
     """Make a place for a video that is too large for one request.
@@ -308,6 +354,7 @@ def check_arrival(event: dict[str, Any], context: Any) -> None:
         (
             BadRequest,
             UrlNotAllowed,
+            SignInRequired,
             FetchingOff,
             NotFound,
             TooLarge,
@@ -319,16 +366,17 @@ def check_arrival(event: dict[str, Any], context: Any) -> None:
         body=FlagRequest,
     ),
     takes=("application/json",),
+    owned=True,
 )
 def flag_picture() -> Flag:
     """Flag a picture or video for a second look by the heavy models.
 
     It is looked at in one of the next batches, by its address, or by the picture itself where that may be kept. Ask for
-    `/v1/flags/{flag_id}` to see what came of it. The flag and its picture can be deleted by whoever holds the id.
+    `/v1/flags/{flag_id}` to see what came of it. The flag and its picture are seen and deleted by who flagged alone.
     """
     request = _request.get()
     body = _read_body(request, checker().settings.max_bytes * 4 // 3 + FLAG_WORDS)
-    return _require_desk().take(body, [request.headers.get("host", "")])
+    return _require_desk().take(body, find_person(), [request.headers.get("host", "")])
 
 
 @route(
@@ -336,33 +384,41 @@ def flag_picture() -> Flag:
     "/v1/flags",
     Operation(
         {200: FlagPage},
-        (BadRequest, NotAllowed, NotFound, StoreUnavailable),
+        (BadRequest, SignInRequired, NotFound, StoreUnavailable),
         query={
             "state": Annotated[FlagState, Note("Only flags in it.")],
             "limit": Annotated[int, Note("Flags of a page; 50 if not said.", minimum=1, maximum=LONGEST_PAGE)],
             "cursor": Annotated[str, Note("Of the page before.")],
         },
-        headers={"X-Operator-Key": Annotated[str, Note("What the operator of the service has set.")]},
     ),
+    owned=True,
 )
 def list_flags() -> FlagPage:
-    """List flags, newest first, for the operator of the service."""
-    request = _request.get()
-    asked = request.query_params or {}
-    key = request.headers.get("x-operator-key", "")
-    return _require_desk().browse(key, asked.get("state"), asked.get("limit"), asked.get("cursor"))
+    """List your flags, newest first."""
+    asked = _request.get().query_params or {}
+    return _require_desk().browse(find_person(), asked.get("state"), asked.get("limit"), asked.get("cursor"))
 
 
-@route("GET", "/v1/flags/{flag_id}", Operation({200: Flag}, (NotFound, StoreUnavailable), FLAG_ID))
+@route(
+    "GET",
+    "/v1/flags/{flag_id}",
+    Operation({200: Flag}, (SignInRequired, NotFound, StoreUnavailable), FLAG_ID),
+    owned=True,
+)
 def get_flag(flag_id: str) -> Flag:
-    """Tell what came of a flag."""
-    return _require_desk().get(flag_id)
+    """Tell what came of a flag of yours."""
+    return _require_desk().get(flag_id, find_person())
 
 
-@route("DELETE", "/v1/flags/{flag_id}", Operation({204: None}, (NotFound, StoreUnavailable), FLAG_ID))
+@route(
+    "DELETE",
+    "/v1/flags/{flag_id}",
+    Operation({204: None}, (SignInRequired, NotFound, StoreUnavailable), FLAG_ID),
+    owned=True,
+)
 def delete_flag(flag_id: str) -> Response:
-    """Forget a flag and the picture that was kept for it."""
-    _require_desk().delete(flag_id)
+    """Forget a flag of yours and the picture that was kept for it."""
+    _require_desk().delete(flag_id, find_person())
     return Response("", status_code=204)
 
 
@@ -408,6 +464,7 @@ def get_health() -> Health:
         "api": API,
         "model": checker().model,
         "flags": desk() is not None,
+        "sign_in": _find_sign_in(settings),
         "video_bytes": settings.max_video_bytes,
         "upload_bytes": settings.max_upload_bytes if uploads() else 0,
     }
@@ -466,7 +523,10 @@ def refuse(error: BaseException | None, request_id: str) -> Response:
         # That a stranger's server fails is no failure of ours.
         if error.status >= 500 and not isinstance(error, FetchFailed):
             log(logging.ERROR, error.code, request_id=request_id, message=error.message)
-        return Response(error.to_dict(), {"Content-Type": "application/json"}, error.status)
+        headers = {"Content-Type": "application/json"}
+        if isinstance(error, TooMany):
+            headers["Retry-After"] = str(error.seconds)
+        return Response(error.to_dict(), headers, error.status)
     frames = traceback.extract_tb(error.__traceback__) if error else []
     log(
         logging.ERROR,
@@ -525,6 +585,45 @@ def desk() -> FlagDesk | None:
         return None
     pictures = None if _in_lambda() and not settings.flag_bucket else open_pictures(settings)
     return FlagDesk(checker(), open_flags(settings), pictures)
+
+
+@functools.cache
+def allowance() -> Allowance | None:
+    """Return what counts checks by network address; None where none are counted."""
+    settings = checker().settings
+    if not (_in_lambda() and settings.table):
+        return None
+    from chalicelib.allowance import Allowance
+
+    return Allowance(settings.table, settings.checks_per_minute)
+
+
+def spend_allowance() -> None:
+    """Count a check of who asks; raises `TooMany`."""
+    found = allowance()
+    if found is not None:
+        found.spend(str(_request.get().context.get("identity", {}).get("sourceIp", "")))
+
+
+def find_person() -> str:
+    """Return whose request this is: the user's id in the pool, as API Gateway found it in the token.
+
+    Raises:
+        SignInRequired: nobody's, which API Gateway lets pass only where it was set up in a wrong way.
+    """
+    if not _in_lambda():
+        return LOCAL
+    claims = (_request.get().context.get("authorizer") or {}).get("claims") or {}
+    person = claims.get("sub")
+    if not isinstance(person, str) or not person:
+        raise SignInRequired
+    return person
+
+
+def _find_sign_in(settings: Settings) -> SignIn | None:
+    if not (settings.sign_in_client and settings.sign_in_url):
+        return None
+    return {"endpoint": settings.sign_in_url, "client_id": settings.sign_in_client}
 
 
 def _require_desk() -> FlagDesk:

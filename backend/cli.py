@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint, entry_points
+from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -230,10 +231,17 @@ def serve(host: str, port: int) -> None:
         raise click.ClickException(
             f"Cannot listen on {host}, port {port}: {reason}. Choose another with --port."
         ) from error
+    beyond = not ip_address(str(server.server_address[0])).is_loopback
+    if beyond and not checker.settings.access_key:
+        server.server_close()
+        raise click.UsageError(
+            f"{host} can be reached from other machines. Set UNMASK_ACCESS_KEY to a long secret, which the extension's "
+            "settings and the page's address, …/#key=SECRET, then have to hold."
+        )
     click.echo(f"Unmask is at {server.url}")
     click.echo("Open that in a browser, or give it to the extension as its service. Ctrl-C ends it.")
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        click.echo("Anybody who can reach this machine can use it.", err=True)
+    if beyond:
+        click.echo("Whoever can reach this machine and has the key can use it; the line is not encrypted.", err=True)
     server.run()
     click.echo("Stopped.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import logging
 import re
@@ -23,7 +24,7 @@ from chalice.config import Config
 from chalice.local import LocalGateway, LocalGatewayException
 
 from backend import app as web
-from chalicelib.errors import BadRequest, IncompleteBody, NotFound, TooLarge, UnmaskError
+from chalicelib.errors import BadRequest, IncompleteBody, NotAllowed, NotFound, TooLarge, UnmaskError
 from chalicelib.settings import Settings
 from chalicelib.uploads import FolderUploads, check_upload
 
@@ -145,6 +146,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_expect_100(self) -> bool:
         """Refuse before the client starts to send, where it asks first."""
         try:
+            self._admit()
             self._length()
         except UnmaskError as error:
             self._refuse(error)
@@ -154,6 +156,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Read one request, hand it to the app, send the answer."""
         try:
+            self._admit()
             length = self._length()
             with self.server.hold(length):
                 response = self._ask(self._read(length))
@@ -206,6 +209,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """The app logs its requests itself, without addresses."""
+
+    def _admit(self) -> None:
+        """Raise `NotAllowed` for who does not bring the key, where there is one.
+
+        The page itself and what a browser asks before it asks are open: neither tells anything. So is a place for a
+        video, whose address nobody guesses, and which is made for who has the key.
+        """
+        key, path = self.server.settings.access_key, _normalise(self.path)
+        place = self.command == "PUT" and ARRIVAL.fullmatch(path)
+        if not key or self.command == "OPTIONS" or place or not path.startswith("/v1/"):
+            return
+        told = self.headers.get("x-api-key", "")
+        if not hmac.compare_digest(told.encode("latin-1", "replace"), key.encode()):
+            raise NotAllowed
 
     def _length(self) -> int:
         if "transfer-encoding" in self.headers:

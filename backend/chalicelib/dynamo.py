@@ -38,6 +38,8 @@ _INDICES = {
     "by_state": ("state_shard", "created_key", _WHOLE),
     # Apart from `by_state`: a flag that changes its state moves there, and could be missed or met twice.
     "by_time": ("any_shard", "created_key", _WHOLE),
+    # One person flags by hand: one partition is enough for that.
+    "by_owner": ("owner", "created_key", _WHOLE),
 }
 _PLAIN = re.compile("[0-9A-Za-z._+-]{0,200}")
 _SENTENCES = {
@@ -76,6 +78,23 @@ class DynamoTable:
         puts = [{"TableName": self._name, "Item": _write_item(item), "ConditionExpression": ABSENT} for item in items]
         with self._use() as client:
             client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+
+    def count(self, key: str, expires: int) -> int:
+        """Count once more what lies under a key, which is made where it is missing; return how often it was counted.
+
+        Args:
+            key: of the counter.
+            expires: when DynamoDB may forget it, seconds since 1970.
+        """
+        with self._use() as client:
+            answer = client.update_item(
+                TableName=self._name,
+                Key={"pk": {"S": key}},
+                UpdateExpression="ADD counted :one SET expires = :expires",
+                ExpressionAttributeValues=_write_item({":one": 1, ":expires": expires}),
+                ReturnValues="UPDATED_NEW",
+            )
+        return int(_read_item(answer["Attributes"])["counted"])
 
     def delete(self, key: str, condition: str, values: Values | None = None) -> None:
         """Take an item away; raises `Refused` where the condition is not met."""

@@ -8,7 +8,7 @@ remembered. The indices follow a write within moments: a list may be that much b
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -54,14 +54,18 @@ class DynamoFlags:
         flag: Flag = unpack(item["body"])
         return flag
 
-    def browse(self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None) -> FlagPage:
+    def browse(
+        self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None, *, owner: str | None = None
+    ) -> FlagPage:
         """See `FlagStore.browse`."""
         place = read_cursor(cursor)
         values = {":place": _LAST if place is None else _spell_place(*place)}
-        if state is None:
-            flags = self._read("by_time", "", values, limit)
+        if owner is not None:
+            flags = self._read("by_owner", [owner], values, limit, state)
+        elif state is not None:
+            flags = self._read("by_state", [f"{state}#{shard}" for shard in SHARDS], values, limit)
         else:
-            flags = self._read("by_state", f"{state}#", values, limit)
+            flags = self._read("by_time", SHARDS, values, limit)
         return cut_page(flags, limit)
 
     def list_due(self, at: str) -> Iterator[str]:
@@ -104,17 +108,20 @@ class DynamoFlags:
     def _now(self) -> int:
         return int(self._clock().timestamp())
 
-    def _read(self, index: str, prefix: str, values: Values, limit: int) -> list[Flag]:
-        """Return one flag more than a page takes, where there are so many; newest first."""
+    def _read(
+        self, index: str, partitions: Sequence[str], values: Values, limit: int, state: FlagState | None = None
+    ) -> list[Flag]:
+        """Return one flag more than a page takes, where there are so many; newest first, of one state if told."""
         # A page takes about an equal part of each shard; a few more are read at once, so that few are asked for twice.
-        page = limit // len(SHARDS) * 2 + 10
+        page = limit // len(partitions) * 2 + 10
         shards = [
-            self._table.query(index, prefix + shard, "created_key < :place", values, forward=False, page=page)
-            for shard in SHARDS
+            self._table.query(index, partition, "created_key < :place", values, forward=False, page=page)
+            for partition in partitions
         ]
         merged = heapq.merge(*shards, key=lambda item: str(item["created_key"]), reverse=True)
         time = self._now()
-        return [unpack(item["body"]) for item in islice((item for item in merged if item["expires"] > time), limit + 1)]
+        flags: Iterator[Flag] = (unpack(item["body"]) for item in merged if item["expires"] > time)
+        return list(islice((flag for flag in flags if state in (None, flag["state"])), limit + 1))
 
 
 def _make_item(flag: Flag) -> Item:
@@ -128,6 +135,8 @@ def _make_item(flag: Flag) -> Item:
         "state_shard": f"{flag['state']}#{shard}",
         "created_key": _spell_place(flag["created_at"], flag["id"]),
     }
+    if flag["owner"] is not None:
+        item["owner"] = flag["owner"]
     if flag["due_at"] is not None:
         item |= {"due_shard": shard, "due_key": _spell_place(flag["due_at"], flag["id"])}
     return item

@@ -50,11 +50,24 @@ class FetchingOff(UnmaskError):
     code = "fetching_off"
 
 
+class SignInRequired(UnmaskError):
+    """That belongs to somebody: who asks must have signed in."""
+
+    status = 401
+    code = "sign_in_required"
+
+    def __init__(self) -> None:
+        super().__init__("Sign in first: flags, and what is deleted, belong to whoever signed in.")
+
+
 class NotAllowed(UnmaskError):
-    """That is for the operator alone."""
+    """The key of this service is missing or wrong."""
 
     status = 403
     code = "not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("This service wants a key, and the one that came is none of its.")
 
 
 class NotFound(UnmaskError):
@@ -76,6 +89,17 @@ class UnsupportedMedia(UnmaskError):
 
     status = 415
     code = "unsupported_media"
+
+
+class TooMany(UnmaskError):
+    """More checks from one address than this service allows; `Retry-After` tells when there are some again."""
+
+    status = 429
+    code = "too_many"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("Too many checks from your network address; try again in a minute.")
+        self.seconds = seconds
 
 
 class UnreadableImage(UnmaskError):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from chalicelib.checks import Checker
-from chalicelib.errors import BadRequest, FetchingOff, NotAllowed, TooLarge
+from chalicelib.errors import BadRequest, FetchingOff, TooLarge
 from chalicelib.fetching import fetch, read_url
-from chalicelib.flag_store import FlagStore
+from chalicelib.flag_store import FlagStore, flag_not_found
 from chalicelib.flags import make_flag, read_flag, read_state
 from chalicelib.pictures import Pictures
 from chalicelib.schema import Check, Flag, FlagPage, FlagRequest
@@ -43,7 +42,7 @@ class FlagDesk:
         self._pictures = pictures
         self._clock = clock
 
-    def take(self, body: bytes, own_hosts: Collection[str] = ()) -> Flag:
+    def take(self, body: bytes, owner: str, own_hosts: Collection[str] = ()) -> Flag:
         """Flag what a request asks for; with consent its picture is kept.
 
         The picture is the one that is sent along, or what lies at the address now. Where that is another than was
@@ -51,6 +50,7 @@ class FlagDesk:
 
         Args:
             body: see `read_flag`.
+            owner: who asks.
             own_hosts: see `fetch`.
 
         Raises:
@@ -76,6 +76,7 @@ class FlagDesk:
             url=url,
             sha256=None if data is None else hashlib.sha256(data).hexdigest(),
             note=_clean(request.get("note", "")),
+            owner=owner,
             kept_until=None if data is None else time + timedelta(days=self.settings.keep_days),
         )
         if data is not None and self._pictures is not None:
@@ -88,37 +89,37 @@ class FlagDesk:
         """Flag a fetched picture by ourselves, where its verdict is new and uncertain and the settings say so."""
         if not self.settings.flag_uncertain or check["cached"] or check["verdict"] != "uncertain":
             return None
-        flag = make_flag(self._clock(), check=check, url=url, origin="uncertain")
+        flag = make_flag(self._clock(), check=check, url=url, origin="uncertain", owner=None)
         self._store.add(flag)
         return flag
 
-    def get(self, flag_id: str) -> Flag:
-        """Return a flag; raises `NotFound`."""
-        return self._store.get(flag_id)
+    def get(self, flag_id: str, owner: str) -> Flag:
+        """Return a flag; raises `NotFound`, also where it is somebody else's: nobody learns that it is there."""
+        flag = self._store.get(flag_id)
+        if flag["owner"] != owner:
+            raise flag_not_found()
+        return flag
 
-    def delete(self, flag_id: str) -> None:
-        """Forget a flag and its picture; raises `NotFound`."""
+    def delete(self, flag_id: str, owner: str) -> None:
+        """Forget a flag and its picture; raises `NotFound` as `get` does."""
+        self.get(flag_id, owner)
         self._store.delete(flag_id)
         if self._pictures is not None:
             self._pictures.delete(flag_id)
 
-    def browse(self, key: str, state: str | None, limit: str | None, cursor: str | None) -> FlagPage:
-        """Return flags, newest first, to who holds the operator's key.
+    def browse(self, owner: str, state: str | None, limit: str | None, cursor: str | None) -> FlagPage:
+        """Return somebody's flags, newest first.
 
         Args:
-            key: as it came.
+            owner: who asks.
             state: only flags in it.
             limit: a number in words, 1 to 500.
             cursor: of the page before.
 
         Raises:
-            NotAllowed: it is not the operator's key, or there is none.
             BadRequest: a value is wrong.
         """
-        known = self.settings.operator_key
-        if not known or not hmac.compare_digest(key.encode(), known.encode()):
-            raise NotAllowed("Only the operator of this service may list flags.")
-        return self._store.browse(read_state(state), _read_limit(limit), cursor)
+        return self._store.browse(read_state(state), _read_limit(limit), cursor, owner=owner)
 
     def _find_picture(self, request: FlagRequest, check: Check | None, own_hosts: Collection[str]) -> bytes | None:
         """Return the bytes to keep; None where there are none, or others than were checked."""

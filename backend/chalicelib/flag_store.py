@@ -21,11 +21,15 @@ class FlagStore(Protocol):
     def get(self, flag_id: str) -> Flag:
         """Return a flag; raises `NotFound`."""
 
-    def browse(self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None) -> FlagPage:
+    def browse(
+        self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None, *, owner: str | None = None
+    ) -> FlagPage:
         """Return flags, newest first.
 
         Args:
             state: only those in it; all where None.
+            owner: only that person's; everybody's where None. One person has few enough that a state among them is
+                found by looking at all.
             limit: at most so many, 1 to 500.
             cursor: from the page before; the first page where None. A flag that is there throughout is met once,
                 whatever comes and goes meanwhile.

@@ -35,6 +35,8 @@ LONGEST_REST = timedelta(days=32)
 RETRIES = (timedelta(hours=1), timedelta(hours=6))
 MOST_FAILURES = len(RETRIES) + 1
 LONGEST_NOTE = 500
+# Whose all flags are where nobody signs in.
+LOCAL = "local"
 LONGEST_URL = 2048
 
 _ID = re.compile("[0-9a-f]{32}")
@@ -91,6 +93,7 @@ def make_flag(
     sha256: str | None = None,
     note: str = "",
     origin: FlagOrigin = "person",
+    owner: str | None = LOCAL,
     kept_until: datetime | None = None,
 ) -> Flag:
     """Begin a flag.
@@ -104,6 +107,7 @@ def make_flag(
         sha256: of the picture, where no check tells it.
         note: from whoever flags.
         origin: who flags.
+        owner: whose it is.
         kept_until: until when the picture is kept; None where it is not.
     """
     at_hand = url is not None or kept_until is not None
@@ -112,6 +116,7 @@ def make_flag(
         "revision": 1,
         "state": "waiting" if at_hand else "needs_review",
         "origin": origin,
+        "owner": owner,
         "check_id": check["id"] if check else None,
         "url": url,
         "sha256": check["media"]["sha256"] if check else sha256,

@@ -216,7 +216,7 @@ class Timing(TypedDict):
 class Check(TypedDict):
     """A checked picture or clip and its verdict."""
 
-    id: Annotated[str, Note("Random; whoever holds it can read and delete the check.", pattern="^[0-9a-f]{32}$")]
+    id: Annotated[str, Note("Random; whoever holds it can read the check.", pattern="^[0-9a-f]{32}$")]
     verdict: Annotated[PictureVerdict, Note("That of the worst face: likely_fake, then uncertain, then likely_real.")]
     fake_probability: Annotated[
         float | None,
@@ -341,13 +341,17 @@ class Rescore(TypedDict):
 class Flag(TypedDict):
     """A picture that is looked at again, and what came of it."""
 
-    id: Annotated[str, Note("Random; whoever holds it can read and delete the flag.", pattern="^[0-9a-f]{32}$")]
+    id: Annotated[str, Note("Random.", pattern="^[0-9a-f]{32}$")]
     revision: Annotated[int, Note("Grows with every change.", minimum=1)]
     state: Annotated[
         FlagState,
         Note("`needs_review` waits for a person: three looks in a row failed, or there is nothing to look at."),
     ]
     origin: Annotated[FlagOrigin, Note("Who flagged: somebody, or the service because its verdict was uncertain.")]
+    owner: Annotated[
+        str | None,
+        Note("Whose it is: the id of who signed in, `local` on one machine; null where the service itself flagged."),
+    ]
     check_id: Annotated[str | None, Note("Of the check that was doubted; it may be gone.")]
     url: Annotated[str | None, Note("Where the picture lies.")]
     sha256: Annotated[str | None, Note("Of the picture that was flagged; null until it was first fetched.")]
@@ -391,6 +395,13 @@ class ModelCard(TypedDict):
     terms: Annotated[str, Note("Terms of use.")]
 
 
+class SignIn(TypedDict):
+    """An Amazon Cognito user pool; its id token goes into `Authorization`."""
+
+    endpoint: Annotated[str, Note("Of Cognito's own API.", format="uri")]
+    client_id: Annotated[str, Note("Of the app client, which has no secret.")]
+
+
 class Health(TypedDict):
     """The service is able to check."""
 
@@ -398,6 +409,7 @@ class Health(TypedDict):
     api: Annotated[int, Note("Level of this API; grows when something a client must know of is added or removed.")]
     model: Model
     flags: Annotated[bool, Note("Whether verdicts can be flagged for a re-check here.")]
+    sign_in: Annotated[SignIn | None, Note("Where to sign in, for what belongs to somebody; null where nobody has to.")]
     video_bytes: Annotated[int, Note("Largest video in one request.", minimum=1)]
     upload_bytes: Annotated[int, Note("Largest video by way of an upload; 0 where there are none.", minimum=0)]
 

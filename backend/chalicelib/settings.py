@@ -102,10 +102,16 @@ class Settings:
     flag_bucket: str = _setting(
         "", "S3 bucket that keeps flagged pictures; without one, a folder beside the store does, and in Lambda none is"
     )
-    # Notes and addresses are strangers' own.
-    operator_key: str = _setting(
-        "", "what `GET /v1/flags` wants in `X-Operator-Key`; without one, `unmask flags` alone lists them", secret=True
+    # Checks cost processor time, and anybody may ask for them.
+    checks_per_minute: int = _setting(60, "checks that one network address may ask Lambda for in a minute")
+    access_key: str = _setting(
+        "",
+        "what every request to `unmask serve` must bring in `X-Api-Key`; without one, only this machine is served",
+        secret=True,
     )
+    # Of the user pool that infra/ makes; its id token is checked by API Gateway.
+    sign_in_client: str = _setting("", "app client of the Cognito user pool in which people sign in")
+    sign_in_url: str = _setting("", "address of Cognito's API, such as https://cognito-idp.eu-central-1.amazonaws.com/")
 
     # See `chalicelib.planner` and infra/README.md.
     rescore_cron: str = _setting(

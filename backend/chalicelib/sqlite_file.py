@@ -45,6 +45,12 @@ _STEPS = (
         "CREATE INDEX flags_by_state ON flags (state, created_at, id)",
         "CREATE INDEX flags_expired ON flags (expires_at)",
     ),
+    (
+        # Until then all flags were those of the one person on this machine.
+        "ALTER TABLE flags ADD COLUMN owner TEXT",
+        "UPDATE flags SET owner = 'local', body = json_set(body, '$.owner', 'local')",
+        "CREATE INDEX flags_by_owner ON flags (owner, created_at, id)",
+    ),
 )
 _SCHEMA = len(_STEPS)
 # How long a writer waits for another one, s. A write takes milliseconds.

@@ -41,7 +41,7 @@ class SqliteFlags:
 
     def add(self, flag: Flag) -> None:
         """See `FlagStore.add`."""
-        row = (flag["id"], flag["revision"], *_columns(flag))
+        row = (flag["id"], flag["owner"], flag["revision"], *_columns(flag))
         with self._file.transact() as connection:
             connection.execute(
                 "DELETE FROM flags WHERE rowid IN"
@@ -49,8 +49,8 @@ class SqliteFlags:
                 (self._now(), _TIDIED),
             )
             connection.execute(
-                "INSERT INTO flags (id, revision, state, created_at, due_at, expires_at, body)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO flags (id, owner, revision, state, created_at, due_at, expires_at, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
 
@@ -64,12 +64,16 @@ class SqliteFlags:
                 raise flag_not_found()
             return cast(Flag, json.loads(found[0]))
 
-    def browse(self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None) -> FlagPage:
+    def browse(
+        self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None, *, owner: str | None = None
+    ) -> FlagPage:
         """See `FlagStore.browse`."""
         # No time and no id comes after these.
         created_at, flag_id = read_cursor(cursor) or ("~", "~")
-        chosen, values = ("", []) if state is None else ("state = ? AND ", [state])
-        # What was chosen is one of the two constants above, never a caller's text.
+        wanted = {"owner = ? AND ": owner, "state = ? AND ": state}
+        chosen = "".join(words for words, value in wanted.items() if value is not None)
+        values = [value for value in wanted.values() if value is not None]
+        # What was chosen is of the constants above, never a caller's text.
         query = (
             f"SELECT body FROM flags WHERE {chosen}(created_at, id) < (?, ?) AND expires_at > ?"  # noqa: S608
             " ORDER BY created_at DESC, id DESC LIMIT ?"

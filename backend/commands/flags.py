@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from backend.cli import printable
+from chalicelib.flags import LOCAL
 from chalicelib.schema import FlagState
 from chalicelib.settings import Settings
 
@@ -76,7 +77,7 @@ def add(url: str | None, check_id: str | None, picture: Path | None, note: str, 
     if picture is not None:
         told["picture"] = base64.b64encode(picture.read_bytes()).decode()
     with _open_desk() as desk:
-        click.echo(json.dumps(desk.take(json.dumps(told).encode()), indent=1))
+        click.echo(json.dumps(desk.take(json.dumps(told).encode(), LOCAL), indent=1))
 
 
 @flags.command()

@@ -54,8 +54,8 @@ def checker(make_checker: Callable[..., Checker], parts: Any, monkeypatch: pytes
 
 @pytest.fixture
 def desk(checker: Checker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FlagDesk]:
-    """Where flags are taken here; its operator's key is `key`."""
-    checker.settings = replace(checker.settings, operator_key="key", store_path=tmp_path / "checks.sqlite3")
+    """Where flags are taken here."""
+    checker.settings = replace(checker.settings, store_path=tmp_path / "checks.sqlite3")
     with closing(open_flags(checker.settings)) as store:
         made = FlagDesk(checker, store, open_pictures(checker.settings))
         monkeypatch.setattr(web, "desk", lambda: made)
@@ -534,17 +534,75 @@ def test_a_check_is_flagged_read_again_and_forgotten(ask: Ask, desk: FlagDesk, e
     assert ask("GET", path).status_code == ask("DELETE", path).status_code == 404
 
 
-def test_flags_are_listed_with_the_operators_key_and_not_without(ask: Ask, desk: FlagDesk) -> None:
+def test_flags_are_listed_page_by_page(ask: Ask, desk: FlagDesk) -> None:
     for n in range(3):
         flag(ask, url=f"https://photos.example/{n}.jpg")
-    key = {"X-Operator-Key": "key"}
-    page = ask("GET", "/v1/flags?limit=2&state=waiting", headers=key).json_body
-    rest = ask("GET", f"/v1/flags?limit=2&state=waiting&cursor={page['cursor']}", headers=key).json_body
+    page = ask("GET", "/v1/flags?limit=2&state=waiting").json_body
+    rest = ask("GET", f"/v1/flags?limit=2&state=waiting&cursor={page['cursor']}").json_body
     assert [len(page["flags"]), len(rest["flags"]), rest["cursor"]] == [2, 1, None]
     assert len({each["id"] for each in page["flags"] + rest["flags"]}) == 3
-    for headers in ({}, {"X-Operator-Key": "kez"}):
-        refused = ask("GET", "/v1/flags", headers=headers)
-        assert (refused.status_code, refused.json_body["error"]["code"]) == (403, "not_allowed")
+    assert {each["owner"] for each in page["flags"]} == {"local"}
+
+
+def ask_signed(method: str, path: str, resource: str, person: str | None, body: str = "", **parts: str) -> Any:
+    """Ask as API Gateway does for somebody whose token it has found good; None is nobody."""
+    context: dict[str, Any] = {"httpMethod": method, "resourcePath": resource, "identity": {"sourceIp": "192.0.2.1"}}
+    if person is not None:
+        context["authorizer"] = {"claims": {"sub": person, "email": "me@example.org"}}
+    answer = web.app(
+        {
+            "httpMethod": method,
+            "resource": resource,
+            "path": path,
+            "headers": {"Content-Type": "application/json", "Host": "api.example"},
+            "multiValueQueryStringParameters": None,
+            "pathParameters": parts,
+            "stageVariables": None,
+            "body": body,
+            "isBase64Encoded": False,
+            "requestContext": context,
+        },
+        None,
+    )
+    return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None
+
+
+def test_in_aws_what_is_owned_is_seen_and_deleted_by_its_owner_alone(
+    ask: Ask, desk: FlagDesk, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = post(ask, encode()).json_body
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "unmask")
+    told = json.dumps({"url": "https://photos.example/1.jpg"})
+    status, made = ask_signed("POST", "/v1/flags", "/v1/flags", "anna", told)
+    assert (status, made["owner"]) == (200, "anna")
+    assert "me@example.org" not in json.dumps(made)
+    one = (f"/v1/flags/{made['id']}", "/v1/flags/{flag_id}")
+    everything = [
+        ("POST", "/v1/flags", "/v1/flags", told, {}),
+        ("GET", "/v1/flags", "/v1/flags", "", {}),
+        ("GET", *one, "", {"flag_id": made["id"]}),
+        ("DELETE", *one, "", {"flag_id": made["id"]}),
+        ("DELETE", f"/v1/checks/{check['id']}", "/v1/checks/{check_id}", "", {"check_id": check["id"]}),
+    ]
+    # API Gateway lets none of these through; the app does not rest on it.
+    for person in (None, ""):
+        for method, path, resource, body, parts in everything:
+            status, answer = ask_signed(method, path, resource, person, body, **parts)
+            assert (status, answer["error"]["code"]) == (401, "sign_in_required")
+    for method, path, resource, body, parts in everything[2:4]:
+        assert ask_signed(method, path, resource, "bert", body, **parts)[0] == 404
+    assert ask_signed(*everything[1][:3], "bert")[1]["flags"] == []
+    assert [each["id"] for each in ask_signed(*everything[1][:3], "anna")[1]["flags"]] == [made["id"]]
+    assert ask_signed(*everything[3][:3], "anna", flag_id=made["id"])[0] == 204
+
+
+def test_health_tells_where_to_sign_in(ask: Ask, checker: Checker) -> None:
+    pool = {"sign_in_url": "https://cognito-idp.eu-central-1.amazonaws.com/", "sign_in_client": "abc"}
+    checker.settings = replace(checker.settings, **pool)
+    assert ask("GET", "/v1/health").json_body["sign_in"] == {
+        "endpoint": "https://cognito-idp.eu-central-1.amazonaws.com/",
+        "client_id": "abc",
+    }
 
 
 def test_where_no_flags_are_taken_that_is_said(ask: Ask) -> None:
@@ -559,7 +617,7 @@ def test_an_address_whose_picture_is_uncertain_flags_itself_where_that_is_set(
     monkeypatch.setattr(desk, "settings", replace(checker.settings, flag_uncertain=True))
     monkeypatch.setattr(checker._detector, "logits", (0.0,))
     assert post_url(ask).json_body["verdict"] == "uncertain"
-    (made,) = desk.browse("key", None, None, None)["flags"]
+    (made,) = desk._store.browse()["flags"]
     assert (made["origin"], made["url"]) == ("uncertain", "http://pictures.example/a.png")
 
 
@@ -569,7 +627,7 @@ def test_what_a_flag_must_be_is_described(ask: Ask) -> None:
     with pytest.raises(ValidationError):
         _validate(described["schema"], b'{"address": "https://photos.example/1.jpg"}')
     asked = {each["name"]: each["in"] for each in DOCUMENT["paths"]["/v1/flags"]["get"]["parameters"]}
-    assert asked == {"state": "query", "limit": "query", "cursor": "query", "X-Operator-Key": "header"}
+    assert asked == {"state": "query", "limit": "query", "cursor": "query"}
 
 
 def test_health_tells_whether_flags_are_taken(ask: Ask, desk: FlagDesk) -> None:
@@ -592,6 +650,7 @@ def test_health_names_the_model(ask: Ask) -> None:
         "api": API,
         "model": {"name": "stand-in", "version": "2025.01-test"},
         "flags": False,
+        "sign_in": None,
         "video_bytes": web.checker().settings.max_video_bytes,
         # These tests make no place for any.
         "upload_bytes": 0,

@@ -16,7 +16,7 @@ import pytest
 
 from chalicelib.errors import BadRequest, NotFound, StoreUnavailable
 from chalicelib.flag_store import FlagStore
-from chalicelib.flags import LIFETIME, make_flag, record_failure, record_loss
+from chalicelib.flags import LIFETIME, LOCAL, make_flag, record_failure, record_loss
 from chalicelib.schema import Flag
 from chalicelib.sqlite_flags import SqliteFlags
 from chalicelib.store import SqliteStore
@@ -109,6 +109,24 @@ def test_a_list_may_be_of_one_state(store: FlagStore) -> None:
     assert list(walk(store.browse, 1, "waiting")) == [waiting]
     assert list(walk(store.browse, 1, "gone")) == [lost]
     assert list(walk(store.browse, 1, "scored")) == []
+
+
+def test_a_list_may_be_of_one_owner_and_of_one_state_of_theirs(store: FlagStore) -> None:
+    mine = [make(n, owner="me") for n in range(5)]
+    for flag in [*mine, make(owner="you"), make(owner=None)]:
+        store.add(flag)
+    lost = record_loss(mine[1], START)
+    assert store.replace(lost)
+    kept = [mine[4], mine[3], mine[2], lost, mine[0]]
+
+    def browse(state: Any, limit: int, cursor: str | None) -> Any:
+        return store.browse(state, limit, cursor, owner="me")
+
+    for limit in (1, 2, 5):
+        assert list(walk(browse, limit, None)) == kept
+    assert list(walk(browse, 1, "gone")) == [lost]
+    assert list(walk(browse, 1, "waiting")) == [flag for flag in kept if flag is not lost]
+    assert store.browse(owner="nobody")["flags"] == []
 
 
 def test_what_comes_and_goes_meanwhile_hides_nothing_that_stays(store: FlagStore) -> None:
@@ -277,6 +295,22 @@ def test_a_file_from_before_flags_gains_them_and_keeps_its_checks(tmp_path: Path
         assert store.get("check-1") == make_check(1)
 
 
+def test_flags_from_before_there_were_owners_are_those_of_this_machine(tmp_path: Path) -> None:
+    path = tmp_path / "checks.sqlite3"
+    with closing(SqliteFlags(path)) as flags:
+        flag = make_flag(datetime.now(UTC), url="https://photos.example/1.jpg")
+        flags.add(flag)
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("DROP INDEX flags_by_owner")
+        older.execute("UPDATE flags SET body = json_remove(body, '$.owner')")
+        older.execute("ALTER TABLE flags DROP COLUMN owner")
+        older.execute("PRAGMA user_version = 2")
+        older.commit()
+    with closing(SqliteFlags(path)) as flags:
+        assert flags.get(flag["id"]) == flag
+        assert flags.browse(owner=LOCAL)["flags"] == [flag]
+
+
 def test_a_flag_that_is_added_takes_expired_ones_away(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "checks.sqlite3"
     with closing(SqliteFlags(path, clock)) as flags:
@@ -301,7 +335,7 @@ def fill(path: Path, rows: int) -> None:
     with closing(sqlite3.connect(path)) as raw:
         raw.execute("PRAGMA synchronous = OFF")
         raw.executemany(
-            "INSERT INTO flags VALUES (:id, 1, 'waiting', :created_at, :due_at, '2030-01-01T00:00:00Z', :body)",
+            "INSERT INTO flags VALUES (:id, 1, 'waiting', :created_at, :due_at, '2030-01-01T00:00:00Z', :body, 'me')",
             ({**flag, "body": json.dumps(flag)} for flag in map(spell_flag, range(rows))),
         )
         raw.commit()
@@ -331,6 +365,7 @@ def test_what_is_due_costs_the_same_however_many_flags_there_are(tmp_path: Path,
         lambda flags: list(flags.list_due(spell_time(START))),
         lambda flags: flags.browse(limit=100),
         lambda flags: flags.browse("waiting", limit=100),
+        lambda flags: flags.browse(limit=100, owner="me"),
     ):
         assert count_steps(large, ask) <= 1.05 * count_steps(small, ask)
 
@@ -344,6 +379,7 @@ def test_pages_are_read_in_the_order_of_an_index(tmp_path: Path) -> None:
         next(flags.list_due(spell_time(START)))
         flags.browse()
         flags.browse("waiting")
+        flags.browse(owner="me")
     used = []
     with closing(sqlite3.connect(path)) as raw:
         for query in asked:
@@ -351,7 +387,7 @@ def test_pages_are_read_in_the_order_of_an_index(tmp_path: Path) -> None:
             assert "SEARCH flags USING INDEX" in plan
             assert "TEMP B-TREE" not in plan, "nothing is sorted"
             used.append(plan.split()[4])
-    assert used == ["flags_due", "flags_by_age", "flags_by_state"]
+    assert used == ["flags_due", "flags_by_age", "flags_by_state", "flags_by_owner"]
 
 
 def test_dynamo_is_never_scanned_and_a_page_asks_each_shard_once(table: str, clock: Clock, aws: list[str]) -> None:

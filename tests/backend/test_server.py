@@ -419,6 +419,36 @@ def test_a_killed_server_leaves_a_store_that_opens_and_holds_all_that_was_answer
         assert server.ask("GET", f"/v1/checks/{answered[-1]['id']}")[0] == 200
 
 
+def test_a_service_with_a_key_answers_who_brings_it(models: Path, tmp_path: Path, jpeg: bytes) -> None:
+    with serving(models, tmp_path, UNMASK_ACCESS_KEY="a long secret") as server:
+        for key in ({}, {"X-Api-Key": ""}, {"X-Api-Key": "a long secre"}, {"X-Api-Key": "\xff"}):
+            for method, path in (("POST", "/v1/checks/image"), ("GET", "/v1/health"), ("GET", "/%76%31/flags")):
+                status, headers, body = server.ask(method, path, jpeg if method == "POST" else None, key)
+                assert (status, json.loads(body)["error"]["code"]) == (403, "not_allowed")
+                assert headers["Access-Control-Allow-Origin"] == "*"
+        asked = {"Content-Type": "image/jpeg", "X-Api-Key": "a long secret"}
+        assert server.ask("POST", "/v1/checks/image", jpeg, asked)[0] == 200
+        # The page has to be there before it can bring a key, and a browser asks without one whether it may.
+        assert server.ask("GET", "/")[0] == server.ask("GET", "/assets/page.js")[0] == 200
+        assert server.ask("OPTIONS", "/v1/checks/image")[0] == 200
+        made = json.loads(
+            server.ask("POST", "/v1/uploads", b'{"bytes": 10}', asked | {"Content-Type": "application/json"})[2]
+        )
+        assert server.ask("PUT", made["upload"]["url"], b"x" * 10)[0] == 204
+
+
+def test_other_machines_are_served_with_a_key_only(models: Path, tmp_path: Path) -> None:
+    told = subprocess.run(
+        [*UNMASK, "serve", "--port", "0", "--host", "0.0.0.0"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "UNMASK_MODELS": str(models), "UNMASK_STORE_PATH": str(tmp_path / "s.sqlite3")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (told.returncode, "UNMASK_ACCESS_KEY" in told.stderr) == (2, True)
+
+
 def test_the_page_opens_in_the_root(served: Served) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/?from=here", timeout=30) as answer:
         assert answer.headers["Content-Type"] == "text/html; charset=utf-8"

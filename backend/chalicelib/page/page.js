@@ -16,7 +16,8 @@ const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
 const status = /** @type {HTMLElement} */ (document.getElementById("status"));
 const results = /** @type {HTMLElement} */ (document.getElementById("results"));
 
-const service = new Service();
+// A service that is open to other machines wants a key, which the fragment of an address never sends along.
+const service = new Service({ key: new URLSearchParams(location.hash.slice(1)).get("key") ?? "" });
 
 /** @type {Card[]} */
 const queue = [];
