@@ -64,6 +64,7 @@ from chalicelib.schema import (
     Upload,
 )
 from chalicelib.settings import Settings
+from chalicelib.sight import describe_answer, is_watched, tell, tell_request
 from chalicelib.stores import open_flags, open_pictures
 from chalicelib.times import now, spell_time
 from chalicelib.uploads import LONGEST_REQUEST, FolderUploads, Uploads, check_upload, read_size
@@ -142,6 +143,8 @@ operations: dict[str, Operation] = {}
 # Chalice keeps the current request on the app object, which the threads of a local server would share.
 _request: ContextVar[Request] = ContextVar("request")
 _loading = threading.Lock()
+# Set by the first request of the process.
+_warm = threading.Event()
 
 
 def route(
@@ -446,7 +449,17 @@ def plan_rescoring(event: Any) -> None:
             BatchJobs(settings.rescore_queue, settings.rescore_definition),
             settings.rescore_per_part,
         )
-    log(logging.INFO, "planned", due=planned.due, parts=planned.parts, manifest=planned.manifest, job=planned.job)
+    log(
+        logging.INFO,
+        "planned",
+        due=planned.due,
+        waited=planned.waited,
+        parts=planned.parts,
+        manifest=planned.manifest,
+        job=planned.job,
+    )
+    if is_watched():
+        tell({"DueFlags": planned.due, "OldestDueSeconds": planned.waited})
 
 
 @route("GET", "/v1/model", Operation({200: ModelCard}, (ModelUnavailable,)))
@@ -503,14 +516,20 @@ def answer(request: Request | None, get_response: Callable[[Any], Response]) -> 
         response = refuse(wrapper.__cause__, request_id)
     response.headers = HEADERS | CORS.get_access_control_headers() | response.headers
     response.headers["X-Request-Id"] = request_id
+    ms, cold, told = round((time.perf_counter() - started) * 1000), not _warm.is_set(), describe_answer(response.body)
     log(
         logging.INFO,
         "request",
         request_id=request_id,
         route=f"{request.method} {request.path}" if request else None,
         status=response.status_code,
-        ms=round((time.perf_counter() - started) * 1000),
+        ms=ms,
+        cold=cold,
+        **told,
     )
+    _warm.set()
+    if is_watched():
+        tell_request(response.status_code, ms, cold, told)
     return response
 
 

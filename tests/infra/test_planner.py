@@ -87,7 +87,7 @@ def test_what_is_due_is_listed_and_one_job_submitted(
         flags = flag_pictures(store, count)
         store.add(make_flag(NOW + timedelta(days=1), url="https://photos.example/later.png"))
         planned = plan(store, spell_time(NOW), BucketShelf(bucket), BatchJobs(queue, "unmask-rescore"), per_part=10)
-    assert (planned.due, planned.parts) == (count, parts)
+    assert (planned.due, planned.parts, planned.waited) == (count, parts, 60.0)
     assert planned.manifest is not None
     listed = [json.loads(line)["id"] for line in read_lines(planned.manifest)]
     assert sorted(listed) == sorted(flag["id"] for flag in flags)

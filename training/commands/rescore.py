@@ -87,6 +87,7 @@ def rescore(
     from training.rescoring.manifests import read_manifest
     from training.rescoring.outcomes import Tally
     from training.rescoring.plan import Plan
+    from training.rescoring.pulse import Pulse
     from training.rescoring.report import write_report
 
     if join is not None:
@@ -99,7 +100,7 @@ def rescore(
     part = int(os.environ.get(ARRAY_INDEX, 0))
     # Spot machines are asked to end before they are taken away; so is a service that is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    tally, interrupted = Tally(), False
+    tally, pulse, interrupted = Tally(), Pulse(), False
     failure: UnmaskError | None = None
     tell = every(5, "flags looked at:", lambda line: click.echo(line, err=True))
     try:
@@ -113,6 +114,7 @@ def rescore(
                 try:
                     for outcome in engines.run(engine, plan, ids, folder, workers, address):
                         tally.add(outcome)
+                        pulse.add(outcome)
                         file.write(json.dumps(outcome) + "\n")
                         tell(tally.looks, None)
                 except KeyboardInterrupt:
@@ -121,6 +123,7 @@ def rescore(
                     # What was done by then is done, and has to be told.
                     failure = error
             tally.close()
+            pulse.beat()
             content = {
                 "started": plan.at,
                 "finished": spell_time(now()),
