@@ -46,14 +46,14 @@ def tell_request(status: int, ms: float, cold: bool, told: Mapping[str, Any]) ->
         cold: whether it was the first of its process.
         told: see `describe_answer`.
     """
-    figures = {
+    figures: dict[str, float] = {
         "RequestMs": ms,
-        "ColdStarts": float(cold),
-        "Errors": float(status >= 500),
-        "Refusals": float(status == 429),
+        "ColdStarts": cold,
+        "Errors": status >= 500,
+        "Refusals": status == 429,
     }
     if told:
-        figures["CacheHits"] = float(told["cached"])
+        figures["CacheHits"] = told["cached"]
         if not told["cached"]:
             figures |= {name: told["timing_ms"][step] for step, name in STEPS.items()}
     tell(figures)
@@ -69,10 +69,10 @@ def tell(figures: Mapping[str, float], **dimensions: str) -> None:
     from aws_lambda_powertools.metrics import EphemeralMetrics
 
     metrics = EphemeralMetrics(namespace=NAMESPACE)
-    for name, value in dimensions.items():
-        metrics.add_dimension(name, value)
+    for name, text in dimensions.items():
+        metrics.add_dimension(name, text)
     for name, value in figures.items():
-        metrics.add_metric(name, _name_unit(name), value)
+        metrics.add_metric(name, _name_unit(name), float(value))
     metrics.flush_metrics()
 
 

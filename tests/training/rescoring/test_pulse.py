@@ -34,13 +34,8 @@ def test_looks_are_told_once_a_minute_and_at_the_end(
     clock.time = PERIOD
     pulse.add(tell_outcome({**FLAG, "state": "needs_review"}, "failed"))
     told = json.loads(capsys.readouterr().out)
-    assert [told[name] for name in ("Looks", "Scored", "Gone", "FailedLooks", "NeedsReview")] == [
-        [4],
-        [2],
-        [1],
-        [1],
-        [1],
-    ]
+    counts = {"Looks": [4.0], "Scored": [2.0], "Gone": [1.0], "FailedLooks": [1.0], "NeedsReview": [1.0]}
+    assert counts.items() <= told.items()
     pulse.add(tell_outcome(FLAG, "scored"))
     pulse.beat()
     assert json.loads(capsys.readouterr().out)["Looks"] == [1]
