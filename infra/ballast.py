@@ -7,6 +7,7 @@ Only what is certain goes: a whole file that no request can reach. What is left 
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,6 +31,8 @@ BALLAST = (
     # Made anew, for this Python and without the time of day.
     "*/__pycache__/*",
 )
+# A part of an ELF file that is mapped into memory.
+PT_LOAD = 1
 
 
 def drop(tree: Path) -> None:
@@ -46,11 +49,33 @@ def strip(tree: Path) -> bool:
     """Take the symbols that no loader reads out of all libraries below a folder.
 
     Returns:
-        Whether that was done: not where binutils are missing, which costs some 7 % in size and nothing else.
+        Whether that was done: not where binutils are missing, which costs some 5 % in size and nothing else.
     """
     program = shutil.which("strip")
-    libraries = sorted(path for path in tree.rglob("*.so*") if path.is_file())
-    if program is None or not libraries:
+    if program is None:
         return False
-    subprocess.run([program, "--strip-unneeded", *libraries], check=True)  # noqa: S603 - our own list
+    for path in sorted(path for path in tree.rglob("*.so*") if path.is_file()):
+        stripped = path.with_name(f"{path.name}.stripped")
+        subprocess.run([program, "--strip-unneeded", "-o", stripped, path], check=True)  # noqa: S603 - our own list
+        # `strip` moves what the makers of a wheel have moved before it, and may leave a file that cannot be loaded.
+        if is_loadable(stripped):
+            stripped.replace(path)
+        else:
+            stripped.unlink()
+    return True
+
+
+def is_loadable(path: Path) -> bool:
+    """Tell whether every part of a library lies in its file as the loader wants to map it into memory.
+
+    Of a program header of 64-bit ELF, https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.pheader.html: offset and
+    address are equal modulo the alignment.
+    """
+    data = path.read_bytes()
+    (start,) = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    for number in range(count):
+        kind, _, offset, address, _, _, _, alignment = struct.unpack_from("<IIQQQQQQ", data, start + number * size)
+        if kind == PT_LOAD and (address - offset) % alignment:
+            return False
     return True
