@@ -73,6 +73,8 @@ def build(stage: str, merge: Sequence[Path], out: Path) -> dict[str, Any]:
         require_complete(tree)
         drop(tree)
         stripped = strip(tree)
+        if not stripped:
+            sys.stdout.write("There is no `strip` here (Debian: binutils), so libraries keep what no loader reads.\n")
         compile_modules(tree)
         versions = {_canonical(each.metadata["Name"]): each.version for each in distributions(path=[str(tree)])}
         pack(tree, made / "deployment.zip")
@@ -141,7 +143,7 @@ def run_chalice(stage: str, merge: Sequence[Path], out: Path) -> None:
         # What is deployed is set by the stage alone. A region is only asked for the names of AWS's services in it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("UNMASK_")}
         told = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-c", "from chalice.cli import main; main()", *command],
+            [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())", *command],
             env={"AWS_DEFAULT_REGION": "us-east-1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -149,7 +151,9 @@ def run_chalice(stage: str, merge: Sequence[Path], out: Path) -> None:
         )
     # It goes on without what it finds no wheel of.
     if told.returncode or "Could not install dependencies" in told.stdout:
-        raise NotPackaged(f"Chalice could not package the app:\n{told.stdout.strip()}")
+        # Its traceback tells nothing, the end of it does.
+        said = "\n".join(told.stdout.strip().splitlines()[-10:])
+        raise NotPackaged(f"Chalice could not package the app:\n{said}")
 
 
 def join(templates: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -128,7 +128,8 @@ class LambdaProcess:
             "_HANDLER": handler,
             **moved,
         }
-        command = [str(python), "-I", "-c", BOOTSTRAP]
+        # -B where the file system would let it write compiled modules, which Lambda's never does.
+        command = [str(python), "-I", *([] if seal else ["-B"]), "-c", BOOTSTRAP]
         if seal:
             command = ["unshare", "--mount", "sh", "-c", SEAL, "sh", str(task), str(temporary), *command]
         self._log = (temporary.parent / f"{temporary.name}.log").open("w+b")

@@ -227,6 +227,16 @@ def test_the_planner_has_nothing_to_do_and_loads_no_model(task: Path, python: Pa
 
 
 @needs_runtime
+def test_uploads_are_checked_with_the_boto3_of_the_runtime(task: Path, python: Path, tmp_path: Path) -> None:
+    arrived = {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": f"uploads/{'0' * 32}/clip"}}}]}
+    with LambdaProcess(python, task, tmp_path, "app.check_arrival", VARIABLES, seal=can_seal()) as process:
+        assert process.invoke({"Records": []}) is None
+        # No bucket is set.
+        with pytest.raises(HandlerFailed, match="No uploads are taken here"):
+            process.invoke(arrived)
+
+
+@needs_runtime
 def test_it_stays_under_500_mb_and_writes_below_tmp_only(task: Path, python: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -398,6 +408,14 @@ def test_what_chalice_leaves_out_is_a_failure(tmp_path: Path, monkeypatch: pytes
     }
     with pytest.raises(NotPackaged, match="ai-edge-litert, idna, numpy, opencv-python-headless, pillow, urllib3"):
         require_complete(tmp_path)
+
+
+def test_chalice_fails_where_pip_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(NotPackaged, match="ai-edge-litert"):
+        run_chalice("dev", [], tmp_path / "out")
 
 
 @pytest.fixture
