@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run extension test test-slow bench fuzz load lint format browsers clean
+.PHONY: run extension package test test-slow bench fuzz load lint format browsers clean
 
 run: $(VENV)/.base
 	@$(BIN)/python extension/bundle.py
@@ -16,6 +16,11 @@ extension: extension/node_modules/.installed
 	@$(PYTHON) extension/bundle.py
 	npm --prefix extension run lint:firefox
 	@ls -l build/extension/*.zip
+
+# The zip for Lambda and its template under build/package, for a stage of backend/.chalice/config.json.
+STAGE ?= dev
+package: $(VENV)/.base
+	@$(BIN)/python -m infra.package --stage $(STAGE)
 
 test: $(VENV)/.dev extension/node_modules/.installed browsers lint
 	npm --prefix extension test
@@ -32,6 +37,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.videos
 	$(BIN)/python -m tests.benchmarks.extension
 	$(BIN)/python -m tests.benchmarks.rescoring --workers
+	$(BIN)/python -m tests.benchmarks.package
 
 # A minute or two: inputs that nobody thought of, led by coverage.
 N ?= 200000

@@ -699,7 +699,9 @@ if not app.log.handlers:
     app.log.setLevel(logging.INFO)
     app.log.propagate = False
 
-if _in_lambda() and "AWS_CHALICE_CLI_MODE" not in os.environ:
+# Which function of this file Lambda calls. The planner judges no picture, and has a sixth of the memory.
+_judges = os.environ.get("_HANDLER") != "app.plan_rescoring"
+if _in_lambda() and _judges and "AWS_CHALICE_CLI_MODE" not in os.environ:
     # Lambda starts a process with a whole CPU and no waiting client. What fails here is answered later.
     with suppress(UnmaskError):
         checker()

@@ -856,6 +856,7 @@ def test_importing_the_app_loads_no_model() -> None:
     for variables in (
         {"AWS_CHALICE_CLI_MODE": "true"},
         {"AWS_CHALICE_CLI_MODE": "true", "AWS_LAMBDA_FUNCTION_NAME": "x"},
+        {"AWS_LAMBDA_FUNCTION_NAME": "x", "_HANDLER": "app.plan_rescoring"},
     ):
         run = subprocess.run(
             [sys.executable, "-c", program],
@@ -866,6 +867,23 @@ def test_importing_the_app_loads_no_model() -> None:
             check=True,
         )
         assert run.stdout.split() == ["0", "False"]
+
+
+@pytest.mark.parametrize("handler", ["app.app", "app.check_arrival"])
+def test_what_judges_pictures_in_lambda_has_its_models_before_it_is_asked(tmp_path: Path, handler: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", "import app; print(app._load_checker.cache_info().currsize)"],
+        cwd=ROOT / "backend",
+        env={
+            "UNMASK_STORE_PATH": str(tmp_path / "checks.sqlite3"),
+            "AWS_LAMBDA_FUNCTION_NAME": "x",
+            "_HANDLER": handler,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "1"
 
 
 def test_lambda_starts_without_a_model_and_says_so_when_asked(tmp_path: Path) -> None:
@@ -884,3 +902,7 @@ def test_lambda_starts_without_a_model_and_says_so_when_asked(tmp_path: Path) ->
 def test_the_project_is_one_that_chalice_can_load() -> None:
     config = Config(config_from_disk=json.loads((ROOT / "backend" / ".chalice" / "config.json").read_text()))
     assert (config.app_name, config.lambda_timeout, config.lambda_memory_size) == ("unmask", 29, 3008)
+    for stage in ("dev", "prod"):
+        uploads, planner = (config.scope(stage, name) for name in ("check_upload", "plan_rescoring"))
+        assert (uploads.lambda_timeout, uploads.lambda_memory_size) == (300, 3008)
+        assert (planner.lambda_timeout, planner.lambda_memory_size) == (900, 512)
