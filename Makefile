@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run extension package test test-slow bench fuzz load lint format browsers clean
+.PHONY: run extension package deploy destroy image smoke test test-slow bench fuzz load lint format browsers clean
 
 run: $(VENV)/.base
 	@$(BIN)/python extension/bundle.py
@@ -21,6 +21,22 @@ extension: extension/node_modules/.installed
 STAGE ?= dev
 package: $(VENV)/.base
 	@$(BIN)/python -m infra.package --stage $(STAGE)
+
+# To your own AWS account: infra/README.md. SET="AlarmEmail=me@example.org MonthlyBudget=20"
+SET ?=
+deploy: package
+	@$(BIN)/python -m infra.deploy --stage $(STAGE) $(foreach each,$(SET),--set $(each))
+
+destroy: $(VENV)/.base
+	@$(BIN)/python -m infra.deploy --stage $(STAGE) --destroy
+
+# The image that re-scores at night; needs docker, and a stack to push it to. TAG is told to the stack as ImageTag.
+TAG ?= 1
+image: $(VENV)/.base
+	infra/batch/push.sh $(STAGE) $(TAG)
+
+smoke: $(VENV)/.base
+	@$(BIN)/python -m infra.smoke $(URL)
 
 test: $(VENV)/.dev extension/node_modules/.installed browsers lint
 	npm --prefix extension test

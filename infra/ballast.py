@@ -26,6 +26,8 @@ BALLAST = (
     *(f"pillow.libs/lib{name}*" for name in ("freetype", "harfbuzz", "brotli", "png16", "lcms2")),
     # Operators for language models, and a reader of models that only tools of LiteRT use.
     *("ai_edge_litert/pywrap_genai_ops.so", "ai_edge_litert/schema_py_generated.py", "flatbuffers*"),
+    # Of Powertools only the figures are used.
+    *("aws_lambda_powertools/event_handler/*", "aws_lambda_powertools/utilities/[!_j]*/*"),
     # What pip wants to know of a wheel. METADATA stays: it says which version this is.
     *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "zip-safe")),
     # Made anew, for this Python and without the time of day.

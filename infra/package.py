@@ -29,6 +29,7 @@ from zipfile import ZipFile
 
 from infra.archive import TooHeavy, pack, require_fit, tabulate, weigh
 from infra.ballast import drop, strip
+from infra.template import finish
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKEND = ROOT / "backend"
@@ -82,8 +83,9 @@ def build(stage: str, merge: Sequence[Path], out: Path) -> dict[str, Any]:
         sys.stdout.write(tabulate(weight) + "\n")
         require_fit(weight)
         out.mkdir(parents=True, exist_ok=True)
-        for name in ("deployment.zip", "sam.json"):
-            shutil.copyfile(made / name, out / name)
+        shutil.copyfile(made / "deployment.zip", out / "deployment.zip")
+        template = finish(json.loads((made / "sam.json").read_text()))
+        (out / "sam.json").write_text(json.dumps(template, indent=2) + "\n")
     record = {
         "stage": stage,
         "python": platform.python_version(),

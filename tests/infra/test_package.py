@@ -23,7 +23,7 @@ from PIL import Image as Pillow
 from infra import package as program
 from infra.archive import MOST_UNZIPPED, MOST_ZIPPED, TooHeavy, Weight, pack, require_fit, tabulate, weigh
 from infra.ballast import drop, is_loadable
-from infra.package import NotPackaged, build, find_templates, is_current, join, require_complete, run_chalice
+from infra.package import NotPackaged, build, is_current, join, require_complete, run_chalice
 from tests.backend.clips import stripes, write_clip
 from tests.infra.lambda_process import (
     SCHEDULED,
@@ -43,18 +43,6 @@ pytestmark = pytest.mark.timeout(1200)
 needs_runtime = pytest.mark.skipif(
     find_spec("awslambdaric") is None, reason='the client of Lambda\'s runtime is missing: pip install -e ".[dev]"'
 )
-
-
-@pytest.fixture(scope="module")
-def packaged() -> Path:
-    """The folder of a package made from what lies here: that of `make package` if it is, else one that tests keep."""
-    merge = find_templates()
-    kept = ROOT / "build" / "tests" / "package"
-    for folder in (program.OUT, kept):
-        if is_current(folder, "dev", merge):
-            return folder
-    build("dev", merge, kept)
-    return kept
 
 
 @pytest.fixture(scope="module")
