@@ -253,7 +253,6 @@ export class AccountView {
     this.fields.password.value = "";
     this.enter(mode);
     this.say("");
-    this.focus();
   }
 
   /** @param {Mode} mode */
