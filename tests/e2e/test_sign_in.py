@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.extension_browser import ENGLISH, Extension
+from tests.e2e.extension_browser import ENGLISH, PATIENCE, Extension, build_extension
+from tests.e2e.firefox_browser import launch_firefox
 from tests.e2e.test_extension_service import show
 from tests.e2e.web.service import Answer, Proxy
 from tests.e2e.web.site import Site
@@ -133,9 +136,7 @@ def told(panel: Any) -> Any:
 
 def check(panel: Any) -> Any:
     """Check the portrait and open the form of a flag; returns the card."""
-    panel.set_input_files(
-        "input[type=file]", [{"name": "portrait.jpg", "mimeType": "image/jpeg", "buffer": PORTRAIT}]
-    )
+    panel.set_input_files("input[type=file]", [{"name": "portrait.jpg", "mimeType": "image/jpeg", "buffer": PORTRAIT}])
     card = panel.get_by_role("article", name="portrait.jpg")
     card.get_by_role("button", name="Flag for re-check").click()
     expect(card.get_by_label("Note (optional)")).to_be_visible()
@@ -443,3 +444,40 @@ def test_no_barrier_is_found_in_any_form(
     told(panel).to_have_text(words["signedIn"])
     look("in")
     assert found == {name: [] for name in found}, json.dumps(found, indent=1)
+
+
+def test_in_firefox_a_person_is_asked_by_the_browser_too_and_signs_in(
+    built: Path, strict: Proxy, people: UserPool, email: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("marionette_driver", reason="needs marionette_driver: pip install unmask[dev]")
+    program = shutil.which("firefox-esr") or shutil.which("firefox")
+    if program is None:
+        pytest.skip("needs firefox (Debian: firefox-esr)")
+    people.add(email, PASSWORD)
+    with launch_firefox(program, build_extension(built, browser="firefox"), tmp_path) as firefox:
+        firefox.reset(backend=strict.url)
+        driver = firefox.driver
+
+        def wait_for(look: str, context: str = "content") -> Any:
+            deadline = time.monotonic() + PATIENCE
+            with driver.using_context(context):
+                while not (found := driver.execute_script(f"return {look};")):
+                    assert time.monotonic() < deadline, look
+                    time.sleep(0.05)
+            return found
+
+        driver.refresh()
+        wait_for("document.querySelector('#tab-settings')?.checkVisibility()")
+        firefox.find("#tab-settings").click()
+        wait_for("document.querySelector('#account-email')?.checkVisibility()")
+        for answer, state in (("secondaryButton", WORDS["troubles"]["not_allowed"]), ("button", WORDS["signedIn"])):
+            for name, value in (("email", email), ("password", PASSWORD)):
+                firefox.find(f"#account-{name}").clear()
+                firefox.find(f"#account-{name}").send_keys(value)
+            firefox.find("#view-settings form .main").click()
+            wait_for("PopupNotifications.isPanelOpen && PopupNotifications.panel.firstElementChild", "chrome")
+            with driver.using_context("chrome"):
+                driver.execute_script(f"PopupNotifications.panel.firstElementChild.{answer}.click()")
+            wait_for(f"document.querySelector('#account-state').textContent === {json.dumps(state)}")
+        driver.refresh()
+        wait_for(f"document.querySelector('#view-settings')?.textContent.includes({json.dumps(email)})")

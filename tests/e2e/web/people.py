@@ -50,9 +50,7 @@ def running_pool() -> Iterator[UserPool]:
         endpoint = f"http://{host}:{port}/"
         credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         admin: Any = boto3.client("cognito-idp", endpoint_url=endpoint, region_name=REGION, **credentials)
-        pool = admin.create_user_pool(
-            PoolName="unmask", UsernameAttributes=["email"], AutoVerifiedAttributes=["email"]
-        )
+        pool = admin.create_user_pool(PoolName="unmask", UsernameAttributes=["email"], AutoVerifiedAttributes=["email"])
         pool_id = pool["UserPool"]["Id"]
         client = admin.create_user_pool_client(
             UserPoolId=pool_id,
