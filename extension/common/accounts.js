@@ -101,16 +101,17 @@ export class Accounts {
   }
 
   /**
-   * Delete the account where it is, and forget it here.
+   * Delete the account where it is, and forget it here. One that is already gone counts as deleted.
    * @param {string} service its address
-   * @throws {AccountFailure}
+   * @throws {AccountFailure} "signed_out": it was not deleted, and cannot be without signing in anew
    */
   async deleteAccount(service) {
     const account = await this.vault.get(service);
     const pass = await this.readPass(service);
     if (!account || !pass) throw new AccountFailure("signed_out");
-    await new UserPool(account).deleteUser(pass.access);
+    const kind = await new UserPool(account).deleteUser(pass.access).catch(nameKind);
     await inTurn(service, () => this.forget(service));
+    if (kind === "signed_out") throw new AccountFailure(kind);
   }
 
   /**
@@ -155,6 +156,18 @@ function nameOf(service) {
  */
 async function inTurn(service, act) {
   return navigator.locks.request(`unmask-account ${service}`, act);
+}
+
+/**
+ * Let through what ends an account here, whatever is true of it there.
+ * @param {unknown} error
+ * @returns {"signed_out" | "no_account"}
+ */
+function nameKind(error) {
+  if (!(error instanceof AccountFailure)) throw error;
+  const { kind } = error;
+  if (kind !== "signed_out" && kind !== "no_account") throw error;
+  return kind;
 }
 
 function tell() {

@@ -221,12 +221,14 @@ export function nameTrouble(status, error, action, { AuthFlow: flow } = {}) {
   switch (type) {
     case "NotAuthorizedException":
       if (/attempts exceeded/i.test(message)) return "too_many";
+      if (flow === "REFRESH_TOKEN_AUTH") return "signed_out";
       if (/disabled/i.test(message)) return "disabled";
       if (action === "ConfirmSignUp") return "confirmed";
       return flow === "USER_PASSWORD_AUTH" ? "wrong_password" : "signed_out";
     case "UserNotFoundException":
       // Who has an account is nobody else's business.
-      return flow === "USER_PASSWORD_AUTH" ? "wrong_password" : "no_account";
+      if (flow === "USER_PASSWORD_AUTH") return "wrong_password";
+      return flow === "REFRESH_TOKEN_AUTH" ? "signed_out" : "no_account";
     case "InvalidParameterException":
       if (action === "ResendConfirmationCode") return "confirmed";
       if (action === "ForgotPassword") return "undelivered";

@@ -200,6 +200,23 @@ test("an account is deleted where it is and forgotten here, or neither", async (
   await assert.rejects(accounts.deleteAccount(service), { kind: "signed_out" });
 });
 
+test("an account that is gone counts as deleted, and one that was closed to this browser as left", async () => {
+  const accounts = makeAccounts();
+  for (const [type, kind] of [
+    ["UserNotFoundException", null],
+    ["NotAuthorizedException", "signed_out"],
+  ]) {
+    issued = 0;
+    answer = issueTokens;
+    await accounts.signIn(service, PLACE, EMAIL, "secret");
+    answer = () => Response.json({ __type: type, message: "" }, { status: 400 });
+    const deleted = accounts.deleteAccount(service);
+    if (kind) await assert.rejects(deleted, { kind });
+    else await deleted;
+    assert.deepEqual([vault.size, session], [0, {}]);
+  }
+});
+
 test("a flag carries the token as it is, and a check carries none", async () => {
   const accounts = makeAccounts();
   await accounts.signIn(service, PLACE, EMAIL, "secret");

@@ -116,6 +116,8 @@ test("what Cognito refuses has a name that a person can be told about", async ()
     ["NotAuthorizedException", "too_many", "InitiateAuth", password, "Password attempts exceeded"],
     ["NotAuthorizedException", "disabled", "InitiateAuth", password, "User is disabled."],
     ["NotAuthorizedException", "signed_out", "InitiateAuth", refresh, "Refresh Token has been revoked"],
+    ["NotAuthorizedException", "signed_out", "InitiateAuth", refresh, "User is disabled."],
+    ["UserNotFoundException", "signed_out", "InitiateAuth", refresh, "User does not exist."],
     ["NotAuthorizedException", "signed_out", "DeleteUser", {}, "Access Token has expired"],
     ["NotAuthorizedException", "confirmed", "ConfirmSignUp", {}, "Current status is CONFIRMED"],
     ["UserNotFoundException", "wrong_password", "InitiateAuth", password],
