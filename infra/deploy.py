@@ -146,7 +146,7 @@ class Stack:
             self._cloud.delete_stack(StackName=self.name)
             self._wait("DELETE")
             stack, known = None, set()
-        told = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+        told: list[dict[str, Any]] = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
         told += [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(known - values.keys())]
         kind = "CREATE" if stack is None else "UPDATE"
         change = self._cloud.create_change_set(
@@ -218,12 +218,16 @@ def main() -> None:
     parser.add_argument("--stage", default="dev")
     parser.add_argument("--package", type=Path, default=OUT, help="folder of `make package`")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the stack")
+    parser.add_argument("--output", metavar="NAME", help="print one output of the stack, and change nothing")
     parser.add_argument("--destroy", action="store_true", help="take the stack away instead")
     parser.add_argument("--with-data", action="store_true", help="with all that it remembers, and who signed up")
     given = parser.parse_args()
     values = dict(each.partition("=")[::2] for each in given.set)
     try:
         stack = Stack(given.stage)
+        if given.output:
+            sys.stdout.write(f"{stack.outputs()[given.output]}\n")
+            return
         if given.destroy:
             left = stack.destroy(with_data=given.with_data)
             sys.stdout.write("".join(f"Left: {each}\n" for each in left) + f"{stack.name} is gone.\n")
@@ -231,6 +235,8 @@ def main() -> None:
         if json.loads((given.package / "record.json").read_text())["stage"] != given.stage:
             raise NotDeployed(f"What lies in {given.package} is of another stage: make package STAGE={given.stage}")
         outputs = stack.deploy(given.package, values)
+    except KeyError as error:
+        raise SystemExit(f"The stack has no output {error}.") from error
     except FileNotFoundError as error:
         raise SystemExit(f"There is no package: make package STAGE={given.stage}") from error
     except (NotDeployed, ClientError, BotoCoreError) as error:

@@ -3,10 +3,10 @@
  * browser had stopped is started again for an event, and must be listening by then.
  */
 
+import { connect, lacksSignIn } from "../common/connection.js";
 import { openHistory } from "../common/history.js";
 import { readLanguage } from "../common/languages.js";
 import { onSettingsChange, readSettings } from "../common/settings.js";
-import { Service } from "../shared/service.js";
 import { serveCheck } from "./checks.js";
 import { fulfilWish, offerFlag } from "./flags.js";
 import { nameFrame } from "./frames.js";
@@ -87,7 +87,13 @@ const ANSWERS = {
     const history = await openHistory();
     await history.remove(id).finally(() => history.close());
   },
-  offerFlag: ({ id }, { tab, frameId = 0 }) => offerFlag(nameFrame(tab?.id, frameId), id),
+  async offerFlag({ id }, { tab, frameId = 0 }) {
+    const [offer, signedOut] = await Promise.all([
+      offerFlag(nameFrame(tab?.id, frameId), id),
+      lacksSignIn(await readSettings()),
+    ]);
+    return { ...offer, signedOut };
+  },
   async flag({ id, wish }, { tab, frameId = 0 }) {
     const request = fulfilWish(nameFrame(tab?.id, frameId), id, wish);
     return (await connectService()).flagCheck(request);
@@ -178,6 +184,5 @@ async function readFile(name) {
 }
 
 async function connectService() {
-  const { backend, key } = await readSettings();
-  return new Service({ base: backend, key });
+  return connect(await readSettings());
 }

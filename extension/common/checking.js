@@ -32,7 +32,13 @@ import { hostOf, writeSettings } from "./settings.js";
  * @property {string | null} before ISO time when this browser had the same answer; nothing was sent now
  */
 
-/** @typedef {{model: Model | null, flags: boolean}} Facts */
+/**
+ * What is known of a service.
+ * @typedef {object} Facts
+ * @property {Model | null} model
+ * @property {boolean} flags
+ * @property {unknown} signIn where its people sign in, as it says; null where it wants no sign-in
+ */
 
 // Facts about a service change with a release, not with a click.
 const FACTS_MS = 10 * 60_000;
@@ -56,8 +62,8 @@ export async function checkPicture(picture, means) {
   const sha256 = await hashBytes(await picture.arrayBuffer());
   const known = again ? undefined : await history?.find(sha256, settings.backend);
   if (known) {
-    const facts = await recallFacts(service, settings).catch(() => ({ model: null, flags: false }));
-    return { verdict: known.verdict, credentials, ...facts, before: known.time };
+    const { model, flags } = await recallFacts(service, settings).catch(() => ({ model: null, flags: false }));
+    return { verdict: known.verdict, credentials, model, flags, before: known.time };
   }
   return send(picture.size, picture, means, () => service.checkPicture(picture, signal), credentials);
 }
@@ -90,7 +96,7 @@ async function send(bytes, picture, means, ask, credentials = null) {
     await writeSettings({ agreedHost: host });
   }
   progress?.("sending");
-  const facts = await recallFacts(service, settings);
+  const { model, flags } = await recallFacts(service, settings);
   if (signal.aborted) throw new CheckFailure("stopped");
   // Made while the service thinks, so that its answer does not wait for it.
   const thumbnail = history && shrinkPicture(picture, THUMBNAIL_SIDE).catch(() => null);
@@ -107,7 +113,7 @@ async function send(bytes, picture, means, ask, credentials = null) {
     verdict,
     credentials,
   });
-  return { verdict, credentials, ...facts, before: null };
+  return { verdict, credentials, model, flags, before: null };
 }
 
 /**
@@ -133,7 +139,7 @@ async function readFacts(service) {
   const [health, model] = await Promise.all([service.readHealth(), service.readModel().catch(() => null)]);
   const fit = fitApi(health);
   if (fit !== "fits") throw new CheckFailure(fit);
-  return { model, flags: health.flags };
+  return { model, flags: health.flags, signIn: health.sign_in ?? null };
 }
 
 /**

@@ -62,6 +62,7 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
  * @typedef {object} Handlers
  * @property {() => Promise<void>} [onForget] deletes the check, there and here
  * @property {import("../shared/flag.js").Flagging} [flagging]
+ * @property {() => void} [onSignIn] leads to where a person signs in
  * @property {() => void} [onAgain]
  * @property {() => void} [onBetter]
  * @property {() => void} [onVideo]
@@ -444,6 +445,7 @@ class Result {
       notes: this.drawNotes(),
       actions: this.drawActions(),
       onForget: handlers.onForget,
+      onSignIn: handlers.onSignIn,
       flag: this.flag,
       onCopy: handlers.onCopy,
     });

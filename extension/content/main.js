@@ -240,6 +240,7 @@ class Session {
     const video = ["video", "poster"].includes(target.kind) && reached !== "frames";
     const poster = reached === "poster";
     this.answered = verdict.id;
+    const signIn = () => void tellWorker("panel", { view: "settings?account" });
     this.card.showVerdict(
       {
         verdict,
@@ -264,7 +265,9 @@ class Session {
           offer: () => tellWorker("offerFlag", { id: verdict.id }),
           send: (wish) => tellWorker("flag", { id: verdict.id, wish }),
           undo: (flag) => tellWorker("forgetFlag", { flag }),
+          signIn,
         },
+        onSignIn: signIn,
         onAgain: () => this.check(target, { again: true }),
         onBetter: () => void this.allow(better.origins),
         onVideo: () => this.check(target, { film: true }),

@@ -43,8 +43,8 @@ import { fill } from "../shared/words.js";
 // From here on a person wonders whether anything still happens.
 export const LONG_MS = 5000;
 
-/** Failures that end in the settings: another address, a key, another version. */
-export const SETTLED_IN_SETTINGS = ["offline", "forbidden", "too_old", "too_new"];
+/** Failures that end in the settings: another address, a key, an account, another version. */
+export const SETTLED_IN_SETTINGS = ["offline", "forbidden", "sign_in", "too_old", "too_new"];
 
 /**
  * @param {string} words

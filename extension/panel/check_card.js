@@ -1,6 +1,7 @@
 /** One picture's card: waiting, asking, being checked, then a verdict or a failure with a way out. */
 
 import { checkPicture } from "../common/checking.js";
+import { connect, lacksSignIn } from "../common/connection.js";
 import { readSettings } from "../common/settings.js";
 import { drawButton, drawConsent, LONG_MS, Setback, SETTLED_IN_SETTINGS } from "../content/states.js";
 import { readCredentials } from "../credentials/reading.js";
@@ -9,7 +10,7 @@ import { wordDeclared } from "../shared/declared.js";
 import { make } from "../shared/elements.js";
 import { flagFile } from "../shared/flag.js";
 import { FlagForm } from "../shared/flag_form.js";
-import { CheckFailure, Service } from "../shared/service.js";
+import { CheckFailure } from "../shared/service.js";
 import { pickThresholds } from "../shared/verdict.js";
 import { drawVerdict } from "../shared/verdict_view.js";
 import { fill, wordVerdict } from "../shared/words.js";
@@ -17,6 +18,8 @@ import { isNarrow } from "./words.js";
 
 /** @typedef {import("./panel.js").Panel} Panel */
 /** @typedef {import("../common/checking.js").Answer} Answer */
+/** @typedef {import("../common/settings.js").Settings} Settings */
+/** @typedef {import("../shared/service.js").Service} Service */
 
 /**
  * @typedef {object} Place
@@ -73,7 +76,7 @@ export class CheckCard {
     this.announce(this.panel.strings.card.steps.sending);
     // As they are now: another tab may have changed them, or agreed.
     const settings = await readSettings();
-    const service = new Service({ base: settings.backend, key: settings.key });
+    const service = connect(settings);
     try {
       const answer = await checkPicture(this.picture, {
         settings,
@@ -87,7 +90,7 @@ export class CheckCard {
         signal: this.stop.signal,
         agree: (notice) => this.ask(notice),
       });
-      this.showVerdict(answer, service);
+      this.showVerdict(answer, service, settings);
     } catch (error) {
       if (error instanceof CheckFailure) this.showFailure(error);
       else if (this.stop.signal.aborted) this.showFailure(new CheckFailure("stopped"));
@@ -118,10 +121,13 @@ export class CheckCard {
   /**
    * @param {Answer} answer
    * @param {Service} service
+   * @param {Settings} settings with which it was asked
    */
-  showVerdict(answer, service) {
+  showVerdict(answer, service, settings) {
     this.again = false;
-    const flag = answer.flags ? new FlagForm(flagFile(service, answer.verdict.id, this.picture)) : undefined;
+    const flagging = flagFile(service, answer.verdict.id, this.picture);
+    const offer = async () => ({ ...(await flagging.offer()), signedOut: await lacksSignIn(settings) });
+    const flag = answer.flags ? new FlagForm({ ...flagging, offer, signIn: openAccount }) : undefined;
     this.enter(() => this.drawAnswer(answer, service, flag));
     const { strings } = this.panel;
     const { announce, announceWithout } = strings.card.verdict;
@@ -262,6 +268,7 @@ export class CheckCard {
         await panel.history.remove(verdict.id);
         this.remove(fill(words.forgotten, { source: this.source }));
       },
+      onSignIn: openAccount,
       flag,
     });
   }
@@ -310,4 +317,9 @@ export class CheckCard {
   announce(sentence) {
     this.panel.announce(fill(this.words.said, { source: this.source, sentence }));
   }
+}
+
+/** What is typed in a card meanwhile waits there. */
+function openAccount() {
+  location.hash = "settings?account";
 }

@@ -1,9 +1,10 @@
 /** One check of the history: its whole verdict, and the ways to be rid of it. */
 
+import { connect } from "../common/connection.js";
 import { hostOf } from "../common/settings.js";
 import { drawButton } from "../content/states.js";
 import { make } from "../shared/elements.js";
-import { CheckFailure, Service } from "../shared/service.js";
+import { CheckFailure } from "../shared/service.js";
 import { pickThresholds } from "../shared/verdict.js";
 import { drawVerdict } from "../shared/verdict_view.js";
 import { fill } from "../shared/words.js";
@@ -135,16 +136,22 @@ export class HistoryEntry {
     const { settings } = panel;
     this.say(words.removing);
     // The key is meant for the service that is set, and for no other.
-    const service = new Service({ base: backend, key: backend === settings.backend ? settings.key : "" });
+    const current = backend === settings.backend;
     try {
-      await service.forgetCheck(id);
+      await connect({ backend, key: current ? settings.key : "" }).forgetCheck(id);
     } catch (error) {
       const kind = error instanceof CheckFailure ? error.kind : "server";
       this.say(fill(words.removeFailed, { host, reason: wordFailure(kind, panel.strings).title }));
+      // The settings show the account at the service that is set, and no other.
+      if (kind === "sign_in" && current) this.state?.append(" ", this.drawSignIn());
       return;
     }
     await panel.history.remove(id);
     this.leave(id, fill(words.removedBoth, { host }));
+  }
+
+  drawSignIn() {
+    return drawButton(this.panel.strings.verdict.signIn, () => (location.hash = "settings?account"));
   }
 
   /** @param {string} sentence */

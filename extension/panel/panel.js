@@ -1,11 +1,11 @@
 /** The side panel: one row of tabs over five views, in the language and the colours that are set. */
 
 import { recallFacts } from "../common/checking.js";
+import { connect } from "../common/connection.js";
 import { openHistory } from "../common/history.js";
 import { readLanguage } from "../common/languages.js";
 import { onSettingsChange, readSettings } from "../common/settings.js";
 import { make } from "../shared/elements.js";
-import { Service } from "../shared/service.js";
 import { CheckView } from "./check_view.js";
 import { dress } from "./dress.js";
 import { HistoryView } from "./history_view.js";
@@ -24,7 +24,7 @@ import { Tabs } from "./tabs.js";
  * @property {Settings} settings
  * @property {Strings} strings
  * @property {import("../common/history.js").History} history
- * @property {() => Service} connect the service that is set now
+ * @property {() => import("../shared/service.js").Service} connect the service that is set now
  * @property {() => Promise<Model | null>} recallModel null where it cannot be had
  * @property {(sentence: string) => void} announce says a sentence to screen readers
  */
@@ -57,7 +57,7 @@ async function start() {
     settings,
     strings,
     history,
-    connect: () => new Service({ base: panel.settings.backend, key: panel.settings.key }),
+    connect: () => connect(panel.settings),
     recallModel: () =>
       recallFacts(panel.connect(), panel.settings).then(
         ({ model }) => model,

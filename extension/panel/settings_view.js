@@ -14,6 +14,7 @@ import { drawButton } from "../content/states.js";
 import { make } from "../shared/elements.js";
 import { CheckFailure, fitApi, Service } from "../shared/service.js";
 import { fill } from "../shared/words.js";
+import { AccountView } from "./account_view.js";
 import { wordFailure } from "./words.js";
 
 /** @typedef {import("./panel.js").Panel} Panel */
@@ -28,6 +29,7 @@ export class SettingsView {
   constructor(panel) {
     this.panel = panel;
     this.element = make("section");
+    this.account = new AccountView(panel);
     // The answer to a former question must not overwrite that to a later one.
     this.tests = 0;
     /** @type {(() => void)[]} bring what is shown up to what is set, without touching what is typed */
@@ -41,13 +43,18 @@ export class SettingsView {
     return this.panel.strings.panel.settings;
   }
 
-  open() {
+  /** @param {URLSearchParams} query "account": a person was sent here to sign in */
+  open(query) {
     void this.updateSites?.();
     void this.drawShortcuts();
+    void this.account.refresh().then(() => query.has("account") && this.account.focus());
   }
 
-  adjust() {
+  /** @param {Settings} before */
+  adjust(before) {
     for (const update of this.updates) update();
+    // An address is not asked anything for having been typed.
+    if (before.backend !== this.panel.settings.backend) void this.account.refresh({ ask: false });
   }
 
   draw() {
@@ -61,6 +68,7 @@ export class SettingsView {
       make("h1", {}, [words.title]),
       make("p", { class: "lead" }, [words.lead]),
       drawGroup(words.serviceTitle, this.drawBackend(), this.drawKey()),
+      this.account.element,
       drawGroup(words.looksTitle, this.drawThemes(), this.drawLanguage(), this.drawBandSwitch()),
       drawGroup(words.privacyTitle, ...this.drawPrivacy()),
       drawGroup(words.sitesTitle, ...this.drawSites()),
@@ -68,7 +76,8 @@ export class SettingsView {
       drawGroup(words.keysTitle, this.shortcuts),
       make("p", { class: "aside" }, [fill(words.about, { version })]),
     );
-    this.adjust();
+    for (const update of this.updates) update();
+    this.account.draw();
     void this.drawShortcuts();
     if (focused) document.getElementById(focused)?.focus();
   }
@@ -146,6 +155,7 @@ export class SettingsView {
       tell(state, fill(words.testing, { host: hostOf(backend) }));
       const outcome = await this.test(backend, key);
       if (turn === this.tests) tell(state, outcome);
+      void this.account.refresh();
     });
     return make("div", {}, [make("div", { class: "actions" }, [test, restore]), state]);
   }

@@ -153,6 +153,7 @@ class Extension:
         self.ask(
             """async (settings) => {
                 await chrome.storage.local.clear();
+                await chrome.storage.session.clear();
                 await chrome.storage.local.set({ settings });
                 for (const { name } of await indexedDB.databases())
                     await new Promise((resolve) => {

@@ -64,6 +64,7 @@ class PageServer(ThreadingHTTPServer):
     Attributes:
         answers: to the next checks; the last one stays.
         model: answer to `GET v1/model`.
+        health: more that `GET v1/health` tells.
         forget: answer to `DELETE v1/checks/…`.
         asked: all requests to the API so far.
     """
@@ -72,6 +73,7 @@ class PageServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[Answer] = [Answer({"error": {"code": "unset", "message": "unset"}}, 500)]
         self.model = Answer(MODEL)
+        self.health: dict[str, Any] = {}
         self.forget = Answer(status=204)
         self.asked: list[Asked] = []
 
@@ -99,7 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._api(self.server.model)
             return
         if path == "v1/health":
-            self._api(Answer({"status": "ok", "api": 1, "model": MODEL, "flags": False, "video_bytes": 10**7}))
+            health = {"status": "ok", "api": 1, "model": MODEL, "flags": False, "video_bytes": 10**7}
+            self._api(Answer(health | self.server.health))
             return
         name = {"": "index.html"}.get(path, path.removeprefix("assets/"))
         files = {file.name: file for file in PAGE.iterdir()}

@@ -524,6 +524,29 @@ def test_a_flag_that_fails_can_be_sent_again_as_it_was(page: Any) -> None:
     assert done(page) == ['flagging {"note":"odd ear","keep":false,"address":false}']
 
 
+def test_who_has_to_sign_in_is_led_there_by_keyboard_and_finds_what_was_written(page: Any) -> None:
+    offer = {"host": None, "picture": False, "signedOut": True}
+    show(page, "verdict", outcome=FAKE, ways=["flagging"], offer=offer)
+    card = card_of(page)
+    card.get_by_role("button", name="Flag for re-check").focus()
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("button", name="Sign in")).to_be_focused()
+    expect(card.get_by_role("button", name="Sign in")).to_have_accessible_description(
+        "This service takes flags only from people who are signed in. What you write stays here meanwhile."
+    )
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("odd ear")
+    page.evaluate("window.refusals = ['sign_in']")
+    card.get_by_role("button", name="Send").click()
+    expect(card.locator(".unmask-state")).to_contain_text("Nothing was sent: you are not signed in.")
+    expect(card.get_by_label("Note (optional)")).to_have_value("odd ear")
+    card.get_by_role("button", name="Send").click()
+    expect(card.get_by_role("button", name="Undo")).to_be_visible()
+    expect(card.get_by_role("button", name="Sign in")).to_have_count(0)
+    assert done(page) == ["flagging sign in", 'flagging {"note":"odd ear","keep":false,"address":false}']
+
+
 def test_escape_puts_the_form_away_before_the_card(page: Any) -> None:
     show(page, "verdict", outcome=FAKE, ways=["flagging"])
     card_of(page).get_by_role("button", name="Flag for re-check").click()

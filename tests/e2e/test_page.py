@@ -546,6 +546,17 @@ def test_a_check_that_cannot_be_forgotten_stays(page: Any, server: PageServer, p
     expect(page.get_by_role("article")).to_contain_text("This check could not be forgotten.")
 
 
+def test_what_needs_a_sign_in_is_left_to_the_extension(page: Any, server: PageServer, portrait_file: bytes) -> None:
+    place = {"endpoint": "https://cognito-idp.eu-central-1.amazonaws.com/", "client_id": "c1"}
+    server.answers, server.health = [FAKE], {"flags": True, "sign_in": place}
+    choose(page, portrait_file)
+    article = page.get_by_role("article")
+    expect(article).to_contain_text("asks for a sign-in, which the extension has")
+    expect(article.get_by_role("button", name="Copy report")).to_be_visible()
+    for name in ("Flag for re-check", "Forget this check"):
+        expect(article.get_by_role("button", name=name)).to_have_count(0)
+
+
 def test_the_report_can_be_copied(open_page: Open, server: PageServer, portrait_file: bytes) -> None:
     server.answers = [FAKE]
     page = open_page(permissions=["clipboard-read", "clipboard-write"])

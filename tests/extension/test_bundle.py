@@ -80,6 +80,8 @@ def test_pages_reach_the_content_modules_and_what_they_import_and_no_more(folder
     assert {"content/main.js", "content/card.js", "shared/verdict_view.js"} <= set(reachable)
     assert [name for name in reachable if name.startswith(("background/", "panel/"))] == []
     assert "shared/service.js" not in reachable
+    # What knows of tokens and passwords.
+    assert {"common/accounts.js", "common/cognito.js", "common/vault.js"}.isdisjoint(reachable)
 
 
 def test_of_the_services_page_only_what_the_extension_reaches_is_packed(folders: dict[str, Path]) -> None:

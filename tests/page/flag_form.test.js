@@ -9,7 +9,7 @@ const { sent } = english.verdict.flag;
 const ALL = { host: "cdn.example", picture: true };
 
 /** A form that is not drawn: what it does is the same. */
-function makeForm({ offer = ALL, fails = /** @type {Error | null} */ (null) } = {}) {
+function makeForm({ offer = /** @type {import("../../backend/chalicelib/page/flag.js").Offer} */ (ALL), fails = /** @type {Error | null} */ (null) } = {}) {
   /** @type {any[]} */
   const done = [];
   const trouble = { fails };
@@ -25,6 +25,7 @@ function makeForm({ offer = ALL, fails = /** @type {Error | null} */ (null) } = 
     },
     send: act,
     undo: async (flag) => void (await act(flag)),
+    signIn: () => void done.push("sign in"),
   });
   return { form, done, trouble };
 }
@@ -58,7 +59,7 @@ test("a form is opened, sent and taken back, and begins anew after that", async 
 });
 
 test("without consent the picture stays, and without a host the address", async () => {
-  const { form, done } = makeForm({ offer: { host: /** @type {any} */ (null), picture: true } });
+  const { form, done } = makeForm({ offer: { host: null, picture: true } });
   await form.open();
   await form.send();
   assert.deepEqual(done, [{ note: "", keep: false, address: false }]);
@@ -107,6 +108,27 @@ test("what got lost in the meantime is asked for anew, not left out in silence",
   assert.deepEqual(done, [{ note: "", keep: false, address: false }]);
 });
 
+test("a sign-in that is wanted is known beforehand, or learnt on the way, and nothing is lost by it", async () => {
+  const { form, done, trouble } = makeForm({ offer: { ...ALL, signedOut: true } });
+  await form.open();
+  assert.equal(form.signedOut, true);
+  Object.assign(form, { note: "odd ear", keep: true });
+  form.signedOut = false;
+  trouble.fails = new Error("sign_in");
+  await form.send();
+  assert.deepEqual([form.stage, form.note, form.keep, form.signedOut], ["open", "odd ear", true, true]);
+  trouble.fails = null;
+  await form.send();
+  assert.deepEqual([form.stage, form.signedOut], ["sent", false]);
+  trouble.fails = new CheckFailure("sign_in");
+  await form.undo();
+  assert.deepEqual([form.stage, form.flag, form.signedOut], ["sent", "f1", true]);
+  trouble.fails = null;
+  await form.undo();
+  assert.deepEqual([form.stage, form.signedOut], ["shut", false]);
+  assert.deepEqual(done, [{ note: "odd ear", keep: true, address: true }, "f1"]);
+});
+
 test("two presses send one flag", async () => {
   const { form, done } = makeForm();
   await form.open();
@@ -120,6 +142,7 @@ test("what a person can do something about has words of its own", () => {
     [new Error("lost"), "lost"],
     [new Error("too_large"), "tooLarge"],
     [new CheckFailure("too_large"), "tooLarge"],
+    [new Error("sign_in"), "signInFirst"],
     [new CheckFailure("offline"), "failed"],
     ["odd", "failed"],
   ];

@@ -421,3 +421,56 @@ test("an upload that failed is a failure of its own kind, with its sentence", as
     return true;
   });
 });
+
+test("what only a service's people may do carries their token, and everything else does not", async () => {
+  const asked = answerWith(() => Response.json({ ...HEALTH, id: "f1" }));
+  const known = new Service({ key: "k1", readToken: async () => "jwt" });
+  await known.flagCheck({ check_id: "c1" });
+  await known.forgetFlag("f1");
+  await known.forgetCheck("c1");
+  await known.readHealth();
+  const told = asked.map((/** @type {any} */ { headers }) => [headers.Authorization, headers["X-Api-Key"]]);
+  assert.deepEqual(told, [...Array(3).fill(["jwt", "k1"]), [undefined, "k1"]]);
+});
+
+test("a refused token is exchanged once, and without another one the refusal stands", async () => {
+  /** @type {[(string | null)[], number, "sign_in" | null][]} what is at hand; requests; what comes of it */
+  const table = [
+    [["old", "new"], 2, null],
+    [["old", "older"], 2, "sign_in"],
+    [["old", null], 1, "sign_in"],
+    [[null], 1, "sign_in"],
+  ];
+  for (const [tokens, requests, kind] of table) {
+    /** @type {(string | undefined)[]} */
+    const refused = [];
+    const asked = answerWith(() => {
+      const { headers } = /** @type {any} */ (asked.at(-1));
+      if (headers.Authorization === "new") return Response.json({ id: "f1" });
+      return Response.json({ message: "Unauthorized" }, { status: 401 });
+    });
+    const readToken = async (/** @type {string | undefined} */ token) => {
+      refused.push(token);
+      return tokens[refused.length - 1];
+    };
+    const flagged = new Service({ readToken }).flagCheck({ check_id: "c1" });
+    if (kind) assert.equal((await failureOf(flagged)).kind, kind);
+    else assert.equal(await flagged, "f1");
+    assert.equal(asked.length, requests);
+    assert.deepEqual(refused, [undefined, "old"].slice(0, tokens.length));
+  }
+});
+
+test("a refusal of another kind is no reason for another token", async () => {
+  const asked = answerWith(() => new Response(null, { status: 403 }));
+  const known = new Service({ readToken: async () => "jwt" });
+  assert.equal((await failureOf(known.flagCheck({ check_id: "c1" }))).kind, "forbidden");
+  assert.equal(asked.length, 1);
+});
+
+test("401 asks for a sign-in where there can be one, and else for a key", () => {
+  const body = { error: { code: "sign_in_required", message: "Sign in." } };
+  assert.equal(nameFailure(401, { body }), "sign_in");
+  assert.equal(nameFailure(401, { body: { message: "Unauthorized" }, person: true }), "sign_in");
+  assert.equal(nameFailure(401, { check: true }), "forbidden");
+});

@@ -16,11 +16,18 @@ import { fill, wordVerdict } from "./words.js";
 /** @typedef {{title: string, explanation: string}} Words */
 
 /**
+ * What may be done about a verdict.
+ * @typedef {object} Rights
+ * @property {boolean} flags whether the service takes flags
+ * @property {boolean} signIn whether it takes them, and forgets, only for people who signed in, as nobody can here
+ */
+
+/**
  * @typedef {object} Surroundings
  * @property {Language} strings
  * @property {Service} service
  * @property {() => Promise<Model | null>} recallModel null where it cannot be loaded
- * @property {() => Promise<boolean>} recallFlags whether the service takes flags
+ * @property {() => Promise<Rights>} recallRights
  * @property {(sentence: string) => void} announce says a sentence to screen readers
  * @property {(card: Card) => void} enqueue puts a card at the end of the queue
  */
@@ -82,7 +89,7 @@ export class Card {
     this.surroundings.announce(fill(this.page.announceChecking, { source: this.source }));
     const long = setTimeout(() => (words.textContent = this.page.stillChecking), LONG_MS);
     try {
-      const { service, recallModel, recallFlags } = this.surroundings;
+      const { service, recallModel, recallRights } = this.surroundings;
       const verdict = this.isClip
         ? await service.checkVideo(this.picture, stop.signal, ({ step, part }) => {
             clearTimeout(long);
@@ -90,7 +97,7 @@ export class Card {
             words.textContent = fill(step === "sending" ? this.page.uploading : this.page.framesDone, { percent });
           })
         : await service.checkPicture(this.picture, stop.signal);
-      this.showVerdict(verdict, ...(await Promise.all([recallModel(), recallFlags()])));
+      this.showVerdict(verdict, ...(await Promise.all([recallModel(), recallRights()])));
     } catch (error) {
       if (!(error instanceof CheckFailure)) console.error(error);
       this.showFailure(error instanceof CheckFailure ? error : new CheckFailure("server"));
@@ -102,9 +109,9 @@ export class Card {
   /**
    * @param {import("./verdict.js").Verdict} verdict
    * @param {Model | null} model
-   * @param {boolean} flags whether the service takes flags
+   * @param {Rights} rights
    */
-  showVerdict(verdict, model, flags) {
+  showVerdict(verdict, model, { flags, signIn }) {
     const { strings, service, announce } = this.surroundings;
     const thresholds = pickThresholds(model, verdict);
     this.show("verdict");
@@ -114,18 +121,20 @@ export class Card {
       picture: this.address,
       // A browser shows a GIF as a picture only.
       film: this.isClip && isVideo(this.picture) ? this.address : undefined,
-      notes: moves ? [make("p", { class: "aside" }, [this.page.moving])] : [],
+      notes: [moves && this.page.moving, signIn && this.page.signIn].flatMap((sentence) =>
+        sentence ? [make("p", { class: "aside" }, [sentence])] : [],
+      ),
       actions: moves && this.picture.type === "image/gif" ? [this.offerClip()] : [],
       source: this.source,
       strings,
       thresholds,
       limits: model?.limits,
       // A clip would be too much for one request.
-      flag: flags ? new FlagForm(flagFile(service, verdict.id, this.isClip ? null : this.picture)) : undefined,
-      onForget: async () => {
-        await service.forgetCheck(verdict.id);
-        this.remove(fill(this.page.forgotten, { source: this.source }));
-      },
+      flag:
+        flags && !signIn
+          ? new FlagForm(flagFile(service, verdict.id, this.isClip ? null : this.picture))
+          : undefined,
+      onForget: signIn ? undefined : () => this.forget(verdict.id),
     });
     const said = wordVerdict(verdict, strings, thresholds);
     const sentence =
@@ -137,6 +146,12 @@ export class Card {
             percent: said.percent,
           });
     announce([sentence, wordDeclared({ verdict }, strings)].filter(Boolean).join(" "));
+  }
+
+  /** @param {string} id of the check */
+  async forget(id) {
+    await this.surroundings.service.forgetCheck(id);
+    this.remove(fill(this.page.forgotten, { source: this.source }));
   }
 
   /** A button that has a moving picture checked as the clip that it is. */

@@ -8,6 +8,7 @@
  * @typedef {object} Offer
  * @property {string | null} host where the service could fetch the picture by itself; null where it could not
  * @property {boolean} picture whether exactly the bytes that were checked are still here
+ * @property {boolean} [signedOut] whether the service wants to know who flags, and nobody is signed in
  */
 
 /**
@@ -25,6 +26,7 @@
  * @property {(wish: Wish) => Promise<string>} send gives the id of the flag; fails with "lost" where what was
  *   offered is gone
  * @property {(flag: string) => Promise<void>} undo forgets the flag and all that went with it
+ * @property {() => void} [signIn] leads to where a person signs in; without it no service here wants that
  */
 
 /** The longest note that the service takes, in characters. */

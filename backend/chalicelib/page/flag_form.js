@@ -28,6 +28,7 @@ export class FlagForm {
     this.keep = false;
     /** @type {Offer} */
     this.offer = VERDICT_ONLY;
+    this.signedOut = false;
     this.flag = "";
     this.id = `unmask-flag-${(made += 1)}`;
   }
@@ -62,6 +63,7 @@ export class FlagForm {
     await this.attempt("opening", async () => {
       this.offer = await this.flagging.offer().catch(() => VERDICT_ONLY);
       this.keep &&= this.offer.picture;
+      this.signedOut = this.offer.signedOut === true;
       this.enter("open");
       this.say();
     });
@@ -80,9 +82,11 @@ export class FlagForm {
           this.keep = false;
           this.enter("open");
         }
+        if (reason === "signInFirst") this.askToSignIn();
         this.say(reason);
         return;
       }
+      this.signedOut = false;
       this.enter("sent");
       this.say("done");
     });
@@ -92,14 +96,23 @@ export class FlagForm {
     await this.attempt("undoing", async () => {
       try {
         await this.flagging.undo(this.flag);
-      } catch {
-        this.say("undoFailed");
+      } catch (error) {
+        const reason = nameReason(error);
+        if (reason === "signInFirst") this.askToSignIn();
+        this.say(reason === "signInFirst" ? reason : "undoFailed");
         return;
       }
-      Object.assign(this, { flag: "", note: "", keep: false });
+      Object.assign(this, { flag: "", note: "", keep: false, signedOut: false });
       this.enter("shut");
       this.say("undone");
     });
+  }
+
+  /** Offer the way to sign in. What was written, and where the focus is, stay. */
+  askToSignIn() {
+    if (this.signedOut) return;
+    this.signedOut = true;
+    this.enter(this.stage);
   }
 
   /**
@@ -128,7 +141,7 @@ export class FlagForm {
     const { place } = this;
     if (!place) return;
     const focused = place.matches(":focus-within");
-    place.replaceChildren(this.drawStage());
+    place.replaceChildren(...this.drawStage());
     this.mark();
     if (!focused) return;
     const first = /** @type {HTMLElement | null} */ (place.querySelector("textarea, button"));
@@ -145,10 +158,16 @@ export class FlagForm {
 
   drawStage() {
     const words = /** @type {Words} */ (this.words);
-    if (this.stage === "open") return this.drawForm(words);
+    if (this.stage === "open") return [this.drawForm(words)];
     return this.stage === "sent"
-      ? drawButton(words.undo, () => void this.undo())
-      : drawButton(words.open, () => void this.open());
+      ? [drawButton(words.undo, () => void this.undo()), ...this.drawSignIn(words)]
+      : [drawButton(words.open, () => void this.open())];
+  }
+
+  /** @param {Words} words */
+  drawSignIn(words) {
+    const { signIn } = this.flagging;
+    return this.signedOut && signIn ? [drawButton(words.signIn, signIn)] : [];
   }
 
   /**
@@ -166,8 +185,12 @@ export class FlagForm {
     tellSent();
     const send = drawButton(words.send, () => void this.send());
     send.setAttribute("aria-describedby", sent.id);
+    const [signIn] = this.drawSignIn(words);
+    const wanted = make("p", { id: `${id}-wanted` }, [words.signInWanted]);
+    signIn?.setAttribute("aria-describedby", wanted.id);
     const form = make("div", { class: "unmask-flag-form", role: "group", "aria-labelledby": `${id}-title` }, [
       make("p", { id: `${id}-title`, class: "unmask-flag-title" }, [words.open]),
+      ...(signIn ? [wanted, make("div", { class: "unmask-actions" }, [signIn])] : []),
       make("label", { for: note.id }, [words.note]),
       note,
       ...(offer.picture ? [this.drawKeep(words, tellSent)] : []),
@@ -219,12 +242,13 @@ export function wordSent({ host, picture }, keep, words) {
 /**
  * Name what a person can do something about.
  * @param {unknown} error
- * @returns {"lost" | "tooLarge" | "failed"}
+ * @returns {"lost" | "tooLarge" | "signInFirst" | "failed"}
  */
 export function nameReason(error) {
   // From the worker of an extension only the kind comes through, as the message.
   const kind = error instanceof Error ? error.message : "";
   if (kind === "lost") return "lost";
+  if (kind === "sign_in") return "signInFirst";
   return kind === "too_large" ? "tooLarge" : "failed";
 }
 

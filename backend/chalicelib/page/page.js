@@ -35,15 +35,15 @@ function recallModel() {
   });
 }
 
-/** @type {Promise<boolean> | null} */
-let flags = null;
+/** @type {Promise<import("./cards.js").Rights> | null} */
+let rights = null;
 
-/** Ask once whether flags are taken; a failure is asked again the next time. */
-function recallFlags() {
-  flags ??= service.readHealth().then((health) => health.flags);
-  return flags.catch(() => {
-    flags = null;
-    return false;
+/** Ask once what may be done about a verdict; a failure is asked again the next time. */
+function recallRights() {
+  rights ??= service.readHealth().then(({ flags, sign_in: place }) => ({ flags, signIn: Boolean(place) }));
+  return rights.catch(() => {
+    rights = null;
+    return { flags: false, signIn: false };
   });
 }
 
@@ -77,7 +77,7 @@ function takePictures(pictures, name) {
       ? fill(strings.page.tooMany, { most: MOST_PICTURES, count: pictures.length })
       : "";
   const cards = taken.map(
-    (picture) => new Card(picture, name(picture), { strings, service, recallModel, recallFlags, announce, enqueue }),
+    (picture) => new Card(picture, name(picture), { strings, service, recallModel, recallRights, announce, enqueue }),
   );
   results.prepend(...cards.map((card) => card.element));
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;

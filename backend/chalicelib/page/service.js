@@ -24,6 +24,8 @@
  * @property {"ok"} status
  * @property {{name: string, version: string}} model
  * @property {boolean} flags whether verdicts can be flagged for re-check
+ * @property {{endpoint: string, client_id: string} | null} [sign_in] where its people sign in, who alone may flag
+ *   and forget; null where anybody may, and older services do not tell
  * @property {number} [api] level of the API; services from before there were levels do not tell
  * @property {number} [video_bytes] largest video in one request; older services tell none
  * @property {number} [upload_bytes] largest one by way of an upload; 0 where there are none
@@ -46,7 +48,16 @@
  * @typedef {{step: "sending" | "checking", part: number}} Progress part: 0 to 1
  */
 
-/** @typedef {"offline" | "waking" | "busy" | "slow" | "stopped" | "declined" | "too_large" | "unsupported" | "unreadable" | "server" | "forbidden" | "too_old" | "too_new"} FailureKind */
+/** @typedef {"offline" | "waking" | "busy" | "slow" | "stopped" | "declined" | "too_large" | "unsupported" | "unreadable" | "server" | "forbidden" | "sign_in" | "too_old" | "too_new"} FailureKind */
+
+/**
+ * Brings what shows who is asking, null where nobody signed in. Asked a second time it is told which one the
+ * service refused.
+ * @callback TokenSource
+ * @param {string} [refused]
+ * @returns {Promise<string | null>}
+ * @throws {CheckFailure}
+ */
 
 /** The oldest and the newest level of the API that this client understands. */
 export const LEAST_API = 1;
@@ -84,12 +95,14 @@ export class CheckFailure extends Error {
 /** One Unmask service at one address. */
 export class Service {
   /**
-   * @param {{base?: string, key?: string}} [options] base: address without a slash at its end, "" for the
-   *   one that served this page, which may lie under a stage prefix; key: sent as `X-Api-Key` where given
+   * @param {{base?: string, key?: string, readToken?: TokenSource}} [options] base: address without a slash at
+   *   its end, "" for the one that served this page, which may lie under a stage prefix; key: sent as
+   *   `X-Api-Key` where given; readToken: for what only its people may do
    */
-  constructor({ base = "", key = "" } = {}) {
+  constructor({ base = "", key = "", readToken = async () => null } = {}) {
     this.base = base;
     this.key = key;
+    this.readToken = readToken;
   }
 
   /**
@@ -185,7 +198,7 @@ export class Service {
    * @throws {CheckFailure}
    */
   async forgetCheck(id) {
-    await ask(this, `v1/checks/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
+    await askAsPerson(this, `v1/checks/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
   }
 
   /**
@@ -197,7 +210,7 @@ export class Service {
   async flagCheck({ picture, ...told }) {
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify(picture ? { ...told, picture: await encodeBase64(picture) } : told);
-    const answer = await ask(this, "v1/flags", { method: "POST", headers, body });
+    const answer = await askAsPerson(this, "v1/flags", { method: "POST", headers, body });
     if (typeof answer?.id !== "string") throw new CheckFailure("server");
     return answer.id;
   }
@@ -208,7 +221,7 @@ export class Service {
    * @throws {CheckFailure}
    */
   async forgetFlag(id) {
-    await ask(this, `v1/flags/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
+    await askAsPerson(this, `v1/flags/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
   }
 }
 
@@ -231,11 +244,13 @@ export function fitApi({ api }) {
  * by its words alone.
  *
  * @param {number} status
- * @param {{body?: any, wait?: number, check?: boolean}} [answer] its JSON; the seconds that it asks to wait;
- *   whether it was asked for a verdict
+ * @param {{body?: any, wait?: number, check?: boolean, person?: boolean}} [answer] its JSON; the seconds that it
+ *   asks to wait; whether it was asked for a verdict; whether it was asked for what may need a sign-in
  * @returns {FailureKind}
  */
-export function nameFailure(status, { body, wait, check = false } = {}) {
+export function nameFailure(status, { body, wait, check = false, person = false } = {}) {
+  // A gateway that stands before it refuses in words of its own.
+  if (status === 401 && (person || body?.error?.code === "sign_in_required")) return "sign_in";
   const noSuchAddress = status === 403 && body?.message === "Missing Authentication Token";
   if (noSuchAddress || status === 404 || status === 405) return check ? "too_old" : "server";
   const planned = typeof body?.error?.code === "string" || wait !== undefined;
@@ -386,12 +401,37 @@ function pause(milliseconds, stop) {
 }
 
 /**
+ * Ask for what a service may do only for people that it knows. A token that it refuses is renewed once.
+ * @param {Service} service
+ * @param {string} path
+ * @param {{method: string, body?: string, headers?: Record<string, string>}} request
+ * @param {{alsoFine?: number[]}} [how]
+ * @returns {Promise<any>} the JSON of the answer, null where it has none
+ */
+async function askAsPerson(service, path, request, how) {
+  const attempt = (/** @type {string | null} */ token) => {
+    const headers = token === null ? request.headers : { ...request.headers, Authorization: token };
+    return ask(service, path, { ...request, headers }, { ...how, person: true });
+  };
+  const token = await service.readToken();
+  try {
+    return await attempt(token);
+  } catch (error) {
+    const refused = error instanceof CheckFailure && error.kind === "sign_in";
+    if (!refused || token === null) throw error;
+    const renewed = await service.readToken(token);
+    if (renewed === null) throw error;
+    return attempt(renewed);
+  }
+}
+
+/**
  * Send one request; every way to fail comes out as a CheckFailure.
  * @param {Service} service
  * @param {string} path
  * @param {{method: string, body?: Blob | string, headers?: Record<string, string>}} request
- * @param {{stop?: AbortSignal, check?: boolean, alsoFine?: number[]}} [how] check: asks for a verdict;
- *   alsoFine: statuses that count as success
+ * @param {{stop?: AbortSignal, check?: boolean, person?: boolean, alsoFine?: number[]}} [how] check: asks for a
+ *   verdict; person: for what may need a sign-in; alsoFine: statuses that count as success
  * @returns {Promise<any>} the JSON of the answer, null where it has none
  */
 async function ask({ base, key }, path, request, how = {}) {
@@ -410,7 +450,7 @@ async function ask({ base, key }, path, request, how = {}) {
     });
     const body = parse(await response.text());
     if (response.ok || alsoFine.includes(response.status)) return body;
-    throw readFailure(response, body, how.check);
+    throw readFailure(response, body, how);
   } catch (error) {
     if (error instanceof CheckFailure) throw error;
     if (stop?.aborted) throw new CheckFailure("stopped");
@@ -421,11 +461,11 @@ async function ask({ base, key }, path, request, how = {}) {
 /**
  * @param {Response} response
  * @param {any} body its JSON
- * @param {boolean} [check] whether a verdict was asked for
+ * @param {{check?: boolean, person?: boolean}} [asked]
  */
-function readFailure(response, body, check) {
+function readFailure(response, body, { check, person } = {}) {
   const wait = readRetryAfter(response.headers.get("Retry-After"));
-  const kind = nameFailure(response.status, { body, wait, check });
+  const kind = nameFailure(response.status, { body, wait, check, person });
   const sentence = body?.error?.message;
   // A service that is too old does not know that it is.
   const told = typeof sentence === "string" && kind !== "too_old";

@@ -223,6 +223,8 @@ export const english = {
     forget: "Forget this check",
     forgetting: "Forgetting …",
     forgetFailed: "This check could not be forgotten. Try again.",
+    forgetSignIn: "Not forgotten: this service asks for a sign-in first.",
+    signIn: "Sign in",
     flag: {
       open: "Flag for re-check",
       opening: "Looking up what can be sent …",
@@ -234,6 +236,9 @@ export const english = {
         picture: "The verdict, your note and the picture are sent.",
         both: "The verdict, your note, the picture and its address at {host} are sent. The address of the page is not.",
       },
+      signInWanted: "This service takes flags only from people who are signed in. What you write stays here meanwhile.",
+      signIn: "Sign in",
+      signInFirst: "Nothing was sent: you are not signed in. Sign in, then try again.",
       send: "Send",
       cancel: "Cancel",
       sending: "Flagging …",
@@ -288,6 +293,7 @@ export const english = {
     forgotten: "{source}: forgotten. The service no longer holds this check.",
     notAVerdict: "The picture was not checked, so this says nothing about it.",
     wait: "The service asks to wait {seconds} s before the next try.",
+    signIn: "To flag this verdict or have it forgotten, this service asks for a sign-in, which the extension has.",
     modelFailed: "What this model covers could not be loaded.",
     modelName: "Model {name} {version}",
     failures: {

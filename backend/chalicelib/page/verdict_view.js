@@ -59,6 +59,8 @@ import {
  * @property {Node[]} [notes] more to say about this verdict
  * @property {HTMLButtonElement[]} [actions] more to do with it
  * @property {() => Promise<void>} [onForget] deletes the check; without it there is no such button
+ * @property {() => void} [onSignIn] leads to where a person signs in, where the service wants that before it
+ *   deletes a check
  * @property {import("./flag_form.js").FlagForm} [flag] flags the verdict for re-check; the caller keeps it, and
  *   without it there is no such button
  * @property {(report: string) => Promise<void>} [onCopy] copies a text, where the page itself may not
@@ -499,12 +501,27 @@ function drawActions(options) {
       drawDeed(words.forget, onForget, state, {
         doing: words.forgetting,
         done: "",
-        failed: words.forgetFailed,
+        failed: (error) => drawForgetFailure(error, options),
       }),
     );
   }
   row.append(state);
   return row;
+}
+
+/**
+ * @param {unknown} error
+ * @param {Options} options
+ * @returns {(Node | string)[]}
+ */
+function drawForgetFailure(error, { strings, onSignIn }) {
+  const words = strings.verdict;
+  // From the worker of an extension only the kind comes through, as the message.
+  if (!(error instanceof Error) || error.message !== "sign_in") return [words.forgetFailed];
+  if (!onSignIn) return [words.forgetSignIn];
+  const button = make("button", { type: "button", class: "unmask-action" }, [words.signIn]);
+  button.addEventListener("click", onSignIn);
+  return [words.forgetSignIn, " ", button];
 }
 
 /** @param {string} text */
@@ -517,7 +534,7 @@ function copyText(text) {
  * @param {string} name
  * @param {() => Promise<void>} act
  * @param {HTMLElement} state says how it went
- * @param {{doing: string, done: string, failed: string}} words
+ * @param {{doing: string, done: string, failed: (error: unknown) => (Node | string)[]}} words
  * @returns {HTMLButtonElement}
  */
 function drawDeed(name, act, state, words) {
@@ -530,8 +547,8 @@ function drawDeed(name, act, state, words) {
     try {
       await act();
       state.textContent = words.done;
-    } catch {
-      state.textContent = words.failed;
+    } catch (error) {
+      state.replaceChildren(...words.failed(error));
       button.ariaDisabled = null;
     }
   });

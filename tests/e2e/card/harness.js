@@ -54,7 +54,12 @@ function flagWith(offer = { host: null, picture: false }, note) {
     note("flagging")(deed);
     return "f1";
   };
-  return { offer: async () => offer, send: (wish) => act(JSON.stringify(wish)), undo: (flag) => act(`undo ${flag}`) };
+  return {
+    offer: async () => offer,
+    send: (wish) => act(JSON.stringify(wish)),
+    undo: (flag) => act(`undo ${flag}`),
+    signIn: () => note("flagging")("sign in"),
+  };
 }
 
 /** Draw one state; every press is noted in `done`. */
