@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run extension package deploy destroy image smoke test test-slow bench fuzz load lint format browsers clean
+.PHONY: run extension package deploy destroy image smoke cloud test test-slow bench fuzz load lint format browsers clean
 
 run: $(VENV)/.base
 	@$(BIN)/python extension/bundle.py
@@ -38,7 +38,15 @@ image: $(VENV)/.base
 smoke: $(VENV)/.base
 	@$(BIN)/python -m infra.smoke $(URL)
 
-test: $(VENV)/.dev extension/node_modules/.installed browsers lint
+# The security linter for infra/, which wants releases of its own and so an environment of its own.
+CHECKOV := build/checkov
+cloud: $(CHECKOV)/.installed
+$(CHECKOV)/.installed:
+	$(PYTHON) -m venv $(CHECKOV)
+	$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check "checkov>=3.2,<4"
+	@touch $@
+
+test: $(VENV)/.dev extension/node_modules/.installed browsers cloud lint
 	npm --prefix extension test
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 

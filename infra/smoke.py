@@ -11,7 +11,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Answer:
     body: Any
 
 
-def ask(base: str, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+def ask(base: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
     """Ask a service.
 
     Raises:
@@ -39,7 +39,7 @@ def ask(base: str, method: str, path: str, body: bytes | None = None, **headers:
     """
     if not base.startswith(("http://", "https://")):
         raise ValueError("The address must begin with http:// or https://.")
-    request = urllib.request.Request(base.rstrip("/") + path, body, headers, method=method)  # noqa: S310 -- see above
+    request = urllib.request.Request(base.rstrip("/") + path, body, dict(headers), method=method)  # noqa: S310 -- see above
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 -- see above
             return _read(answer.status, answer.headers, answer.read())
@@ -54,30 +54,24 @@ def try_all(base: str, key: str = "") -> Iterator[tuple[str, bool]]:
         OSError: the service cannot be reached.
     """
     told = {"X-Api-Key": key} if key else {}
-    health = ask(base, "GET", "/v1/health", **told)
+    png, odd, words = ({**told, "Content-Type": kind} for kind in ("image/png", "a/b", "application/json"))
+    health = ask(base, "GET", "/v1/health", told)
     yield f"health: {health.body}", health.status == 200 and health.body.get("status") == "ok"
-    check = ask(base, "POST", "/v1/checks/image", draw(), **told, **{"Content-Type": "image/png"})
+    check = ask(base, "POST", "/v1/checks/image", png, draw())
     holds = check.status == 200 and check.body.get("verdict") == "no_face"
     yield f"a picture without a face: {_sum_up(check)}", holds
+    inner = b'{"url": "http://169.254.169.254/"}'
     for title, answer, status in (
-        (
-            "a type that is not taken",
-            ask(base, "POST", "/v1/checks/image", b"x", **told, **{"Content-Type": "a/b"}),
-            415,
-        ),
-        (
-            "an address within",
-            ask(base, "POST", "/v1/checks/url", b'{"url": "http://169.254.169.254/"}', **told, **_JSON),
-            400,
-        ),
-        ("an unknown check", ask(base, "GET", f"/v1/checks/{'0' * 32}", **told), 404),
+        ("a type that is not taken", ask(base, "POST", "/v1/checks/image", odd, b"x"), 415),
+        ("an address within", ask(base, "POST", "/v1/checks/url", words, inner), 400),
+        ("an unknown check", ask(base, "GET", f"/v1/checks/{'0' * 32}", told), 404),
     ):
         yield f"{title}: {_sum_up(answer)}", answer.status == status and "error" in answer.body
     if health.body.get("sign_in"):
-        stranger = ask(base, "GET", "/v1/flags", **told)
+        stranger = ask(base, "GET", "/v1/flags", told)
         holds = stranger.status == 401 and stranger.headers.get("access-control-allow-origin") == "*"
         yield f"flags for nobody: {_sum_up(stranger)}", holds
-    page = ask(base, "GET", "/")
+    page = ask(base, "GET", "/", told)
     yield f"the page: {page.status}", page.status == 200 and "Unmask" in str(page.body)
 
 
@@ -85,9 +79,6 @@ def draw() -> bytes:
     """Return a PNG of a gradient, in which there is no face."""
     ramp = np.tile(np.linspace(0, 255, 256, dtype=np.uint8), (128, 1))
     return cv2.imencode(".png", ramp)[1].tobytes()
-
-
-_JSON = {"Content-Type": "application/json"}
 
 
 def _read(status: int, headers: Any, body: bytes) -> Answer:
