@@ -8,6 +8,7 @@ import functools
 import json
 import logging
 import os
+import re
 import threading
 import time
 import traceback
@@ -30,6 +31,7 @@ from chalicelib.errors import (
     IncompleteBody,
     ModelUnavailable,
     NotFound,
+    OperatorsOnly,
     SignInRequired,
     StoreUnavailable,
     TooLarge,
@@ -57,6 +59,7 @@ from chalicelib.schema import (
     Health,
     Link,
     ModelCard,
+    Nights,
     Note,
     SignIn,
     Size,
@@ -72,6 +75,7 @@ from chalicelib.videos import spool
 
 if TYPE_CHECKING:
     from chalicelib.allowance import Allowance
+    from chalicelib.buckets import BucketReports
 
 # The header is a hint only: the bytes are sniffed, and what the header says is never sent back.
 IMAGE_TYPES = (
@@ -117,6 +121,7 @@ HEADERS = {
 CORS = CORSConfig(
     allow_origin="*", allow_headers=["X-Api-Key"], expose_headers=["Retry-After", "X-Request-Id"], max_age=86400
 )
+_OPERATORS = (OperatorsOnly, NotFound, StoreUnavailable)
 CHECK_ID = {"check_id": "^[0-9a-f]{32}$"}
 FLAG_ID = {"flag_id": "^[0-9a-f]{32}$"}
 # What a flag's body holds beside the picture; JSON may spell a character of the note as six, or twelve.
@@ -128,6 +133,8 @@ PEOPLE = (
     if "AWS_CHALICE_CLI_MODE" in os.environ
     else None
 )
+# The group of the pool whose members read what nights report, which is of all people's flags.
+OPERATORS = "operators"
 # What Chalice answers by itself, said in our words.
 CHALICE_REFUSALS = {
     400: ("bad_request", "The request cannot be understood."),
@@ -402,6 +409,13 @@ def list_flags() -> FlagPage:
     return _require_desk().browse(find_person(), asked.get("state"), asked.get("limit"), asked.get("cursor"))
 
 
+@route("DELETE", "/v1/flags", Operation({204: None}, (SignInRequired, NotFound, StoreUnavailable)), owned=True)
+def delete_flags() -> Response:
+    """Forget all your flags and the pictures that were kept for them, as before an account is deleted."""
+    _require_desk().forget_person(find_person())
+    return Response("", status_code=204)
+
+
 @route(
     "GET",
     "/v1/flags/{flag_id}",
@@ -423,6 +437,23 @@ def delete_flag(flag_id: str) -> Response:
     """Forget a flag of yours and the picture that was kept for it."""
     _require_desk().delete(flag_id, find_person())
     return Response("", status_code=204)
+
+
+@route("GET", "/v1/reports", Operation({200: Nights}, (SignInRequired, *_OPERATORS)), owned=True)
+def list_reports() -> Nights:
+    """List the nights of re-scoring, for the operators of the service."""
+    return {"reports": _require_reports().list()}
+
+
+@route(
+    "GET",
+    "/v1/reports/{night}",
+    Operation({200: dict[str, Any]}, (SignInRequired, *_OPERATORS), {"night": "^[0-9TZ]{16}-[0-9a-f]{8}$"}),
+    owned=True,
+)
+def get_report(night: str) -> dict[str, Any]:
+    """Read what a night has reported: verdicts that stayed and turned, what failed, which flags need a person."""
+    return _require_reports().read(night)
 
 
 def read_cron() -> str:
@@ -632,11 +663,27 @@ def find_person() -> str:
     """
     if not _in_lambda():
         return LOCAL
-    claims = (_request.get().context.get("authorizer") or {}).get("claims") or {}
-    person = claims.get("sub")
+    person = _read_claims().get("sub")
     if not isinstance(person, str) or not person:
         raise SignInRequired
     return person
+
+
+def _read_claims() -> dict[str, Any]:
+    return (_request.get().context.get("authorizer") or {}).get("claims") or {}
+
+
+def _require_reports() -> BucketReports:
+    find_person()
+    # API Gateway tells several groups as one text.
+    if OPERATORS not in re.split(r"[\[\], ]+", str(_read_claims().get("cognito:groups", ""))) and _in_lambda():
+        raise OperatorsOnly
+    bucket = checker().settings.rescore_bucket
+    if not bucket:
+        raise NotFound("No reports are kept here: on one machine `unmask rescore` writes them into a folder.")
+    from chalicelib.buckets import BucketReports
+
+    return BucketReports(bucket)
 
 
 def _find_sign_in(settings: Settings) -> SignIn | None:

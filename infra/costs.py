@@ -1,4 +1,4 @@
-"""What re-scoring costs in AWS, on paper.
+"""What checks and re-scoring cost in AWS, on paper.
 
 Run `python -m infra.costs`; every price and every figure is an option. Prices change and differ by region: look them
 up at https://aws.amazon.com/pricing/ and give yours. Nothing here asks AWS.
@@ -33,8 +33,8 @@ class Assumptions:
     s3_gb_month: float = 0.023
     dynamo_gb_month: float = 0.25
     lambda_gb_second: float = 0.0000166667
-    # Of a NAT gateway; 0 in a public subnet, where what comes in is free.
-    nat_gb: float = 0.045
+    # Of a NAT gateway, .045 at this writing; the template's subnets are public, where what comes in is free.
+    nat_gb: float = 0.0
     # Measured: pictures that one processor re-scores in a second, fetching apart.
     pictures_per_vcpu_second: float = 19.0
     # Due flags that the planner lists in a second: 25,000 were measured where the table answers at once, a query for a
@@ -47,6 +47,86 @@ class Assumptions:
     looks: float = 2.0
     failed_share: float = 0.15
     window_hours: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAssumptions:
+    """What the sum of checks rests on; dollars, seconds, bytes."""
+
+    lambda_gb_second: float = 0.0000166667
+    lambda_gb_second_arm: float = 0.0000133334
+    lambda_request_million: float = 0.20
+    gateway_million: float = 3.50
+    write_million: float = 0.625
+    read_million: float = 0.125
+    log_gb: float = 0.50
+    transfer_gb: float = 0.09
+    # Measured: a fresh check of 1280 × 720 px with one face, one thread and two, on the machine of the tests.
+    one_thread_seconds: float = 0.033
+    two_threads_seconds: float = 0.028
+    # Assumed: how much longer Lambda's processors take; arm64's the same. Not measured.
+    slower: float = 1.5
+    # Assumed: share of checks that the store answers, bytes of an answer with its map and of what is logged.
+    known_share: float = 0.3
+    answer_bytes: float = 6000
+    log_bytes: float = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBill:
+    """A million checks in one size of function; dollars."""
+
+    size: str
+    compute: float
+    gateway: float
+    dynamo: float
+    logs: float
+    transfer: float
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """What it is made of, in the order of the table."""
+        return self.compute, self.gateway, self.dynamo, self.logs, self.transfer
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.parts)
+
+
+def add_up_checks(given: CheckAssumptions) -> list[CheckBill]:
+    """Return the bill of a million checks for each size of function.
+
+    A fresh check reads an item, and writes a check of up to 3 KB and its hash in a transaction, which counts twice; one
+    that is known reads two. Every one is counted by its network address, which writes once. A known one takes Lambda a
+    tenth of the time.
+    """
+    fresh = 1 - given.known_share
+    writes = fresh * (3 + 1) * 2 + 1
+    reads = fresh + given.known_share * 2
+    rest = (
+        given.gateway_million,
+        writes * given.write_million + reads * given.read_million,
+        given.log_bytes / 1000 * given.log_gb,
+        given.answer_bytes / 1000 * given.transfer_gb,
+    )
+    sizes = (
+        ("1769 MB", 1.769, given.one_thread_seconds, given.lambda_gb_second),
+        ("3008 MB", 3.008, given.two_threads_seconds, given.lambda_gb_second),
+        ("1769 MB, arm64", 1.769, given.one_thread_seconds, given.lambda_gb_second_arm),
+    )
+    share = fresh + given.known_share * 0.1
+    return [
+        CheckBill(name, 1e6 * seconds * given.slower * share * gb * price + given.lambda_request_million, *rest)
+        for name, gb, seconds, price in sizes
+    ]
+
+
+def tabulate_checks(given: CheckAssumptions) -> str:
+    """Return the table of a million checks in Markdown."""
+    columns = ("a million checks, $", "Lambda", "API Gateway", "DynamoDB", "logs", "transfer", "all")
+    rows = [(each.size, *(f"{dollars:.2f}" for dollars in (*each.parts, each.total))) for each in add_up_checks(given)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ("---",) * len(columns), *rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +157,12 @@ def add_up(flags: float, given: Assumptions) -> Bill:
     """Return the bill for so many new flags a day.
 
     A look reads a flag and a check, of up to 4 and 8 KB, and hardly anything in the list; it writes the flag with its
-    three index entries and, where it succeeds, a check in a transaction, which counts twice. Taking a flag in writes it
+    four index entries and, where it succeeds, a check in a transaction, which counts twice. Taking a flag in writes it
     once with all its entries.
     """
     looks = flags * given.looks
     seconds = looks * (1 - given.failed_share) / given.pictures_per_vcpu_second
-    writes = flags * 4 + looks * (4 + (1 - given.failed_share) * 2 * 4)
+    writes = flags * 5 + looks * (5 + (1 - given.failed_share) * 2 * 4)
     reads = looks * 3
     kept = flags * given.kept_share
     stored = flags * 90 * 3000 / 1e9
@@ -136,11 +216,16 @@ def tabulate(given: Assumptions, sizes: tuple[float, ...] = (1e5, 1e7, 1e9)) -> 
 
 
 def main() -> None:
-    """Print the table for the prices given."""
+    """Print the tables for the prices given; a price that both have is one option."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for field in fields(Assumptions):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
-    sys.stdout.write(tabulate(Assumptions(**vars(parser.parse_args()))) + "\n")
+    kinds = (CheckAssumptions, Assumptions)
+    defaults = {field.name: field.default for kind in kinds for field in fields(kind)}
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=default)
+    given = vars(parser.parse_args())
+    checks = CheckAssumptions(**{field.name: given[field.name] for field in fields(CheckAssumptions)})
+    nights = Assumptions(**{field.name: given[field.name] for field in fields(Assumptions)})
+    sys.stdout.write(f"{tabulate_checks(checks)}\n\n{tabulate(nights)}\n")
 
 
 if __name__ == "__main__":

@@ -31,16 +31,15 @@ class BatchJobs:
     def submit(self, name: str, manifest: str, parts: int) -> str:
         """See `planner.Jobs.submit`. A job of one part is a plain one: an array has two children at least.
 
-        After the parts of an array comes a job that makes one report of theirs; it does not run where a part has failed
-        for good, and can be done by hand then.
+        After it comes a job that makes one report of all parts and tries; it does not run where a part has failed for
+        good, and can be done by hand then.
         """
         folder = manifest.rpartition("/")[0]
         # A report is a file for each part, beside the list.
         out = f"{folder}/report"
         command = ["--manifest", manifest, "--slices", str(parts), "--out", out]
-        if parts == 1:
-            return self._submit(name, command)
-        job = self._submit(name, command, arrayProperties={"size": parts})
+        array: dict[str, Any] = {"arrayProperties": {"size": parts}} if parts > 1 else {}
+        job = self._submit(name, command, **array)
         self._submit(f"{name}-report", ["--join", out, "--out", folder], dependsOn=[{"jobId": job}])
         return job
 

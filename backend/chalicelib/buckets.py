@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 import time
 import uuid
@@ -29,6 +30,9 @@ from chalicelib.pictures import picture_not_found
 from chalicelib.pictures import require_id as require_flag_id
 from chalicelib.schema import Ticket, Upload
 from chalicelib.uploads import LIFETIME, begin, issue, not_found, require_id
+
+# A night's name, as `planner.plan` makes it.
+NIGHT = re.compile(r"[0-9TZ]{16}-[0-9a-f]{8}", re.ASCII)
 
 
 class BucketUploads:
@@ -138,6 +142,41 @@ class BucketShelf:
         with _explained():
             self._client.upload_fileobj(file, self._bucket, name)
         return f"s3://{self._bucket}/{name}"
+
+
+class BucketReports:
+    """What nights have reported, in the bucket for lists: `rescore/NIGHT/report.json`."""
+
+    def __init__(self, bucket: str) -> None:
+        """Take a bucket, which is not asked for here."""
+        self._bucket = bucket
+        self._client = _connect()
+
+    def list(self) -> list[str]:
+        """Return the names of nights that were planned, latest first; raises `StoreUnavailable`."""
+        with _explained():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix="rescore/", Delimiter="/"
+            )
+            names = [found["Prefix"].split("/")[1] for page in pages for found in page.get("CommonPrefixes", [])]
+        return sorted(names, reverse=True)
+
+    def read(self, night: str) -> dict[str, Any]:
+        """Return a night's report.
+
+        Raises:
+            NotFound: there was no such night, or it is not through.
+            StoreUnavailable: S3 does not answer.
+        """
+        if not NIGHT.fullmatch(night):
+            raise _report_not_found()
+        with _explained(_report_not_found):
+            body = self._client.get_object(Bucket=self._bucket, Key=f"rescore/{night}/report.json")["Body"].read()
+        return dict(json.loads(body))
+
+
+def _report_not_found() -> NotFound:
+    return NotFound("There is no report of that night, or not yet.")
 
 
 def read_lines(address: str) -> Iterator[bytes]:

@@ -60,6 +60,16 @@ class SignInRequired(UnmaskError):
         super().__init__("Sign in first: flags, and what is deleted, belong to whoever signed in.")
 
 
+class OperatorsOnly(UnmaskError):
+    """That is for the operators of this service, a group of its user pool."""
+
+    status = 403
+    code = "operators_only"
+
+    def __init__(self) -> None:
+        super().__init__("Only the operators of this service may read that.")
+
+
 class NotAllowed(UnmaskError):
     """The key of this service is missing or wrong."""
 

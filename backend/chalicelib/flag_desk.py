@@ -6,10 +6,11 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from chalicelib.checks import Checker
-from chalicelib.errors import BadRequest, FetchingOff, TooLarge
+from chalicelib.errors import BadRequest, FetchingOff, NotFound, TooLarge
 from chalicelib.fetching import fetch, read_url
 from chalicelib.flag_store import FlagStore, flag_not_found
 from chalicelib.flags import make_flag, read_flag, read_state
@@ -106,6 +107,13 @@ class FlagDesk:
         self._store.delete(flag_id)
         if self._pictures is not None:
             self._pictures.delete(flag_id)
+
+    def forget_person(self, owner: str) -> None:
+        """Forget all flags of somebody, and their pictures."""
+        while flags := self._store.browse(limit=PAGE, owner=owner)["flags"]:
+            for flag in flags:
+                with suppress(NotFound):
+                    self.delete(flag["id"], owner)
 
     def browse(self, owner: str, state: str | None, limit: str | None, cursor: str | None) -> FlagPage:
         """Return somebody's flags, newest first.

@@ -373,6 +373,12 @@ class FlagPage(TypedDict):
     cursor: Annotated[str | None, Note("Send it back for the next page; null at the end.")]
 
 
+class Nights(TypedDict):
+    """Nights of re-scoring."""
+
+    reports: Annotated[list[str], Note("Their names, latest first.")]
+
+
 class Thresholds(TypedDict):
     """Probabilities between which a verdict is `uncertain`, ends included."""
 

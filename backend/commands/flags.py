@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from chalicelib.flag_store import FlagStore
     from chalicelib.schema import Flag, Score
 
-# Flags that are read at once.
+# Flags that are read at once, and more than anybody has.
 PAGE = 500
+EVERYTHING = 10**9
 # A row is for the eye; `--json` has all of it.
 WIDEST_HOST = 40
 WIDEST_NOTE = 60
@@ -30,10 +31,11 @@ WIDEST_NOTE = 60
 
 @click.group(invoke_without_command=True)
 @click.option("--state", type=click.Choice(get_args(FlagState)), help="Only flags in it.")
+@click.option("--owner", metavar="PERSON", help="Only those of one person, by the id that the user pool has of them.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a flag instead of a table.")
 @click.pass_context
-def flags(context: click.Context, state: FlagState | None, limit: int, as_json: bool) -> None:
+def flags(context: click.Context, state: FlagState | None, owner: str | None, limit: int, as_json: bool) -> None:
     """List, add, show and delete flags: pictures that `unmask rescore` looks at again.
 
     \b
@@ -48,7 +50,7 @@ def flags(context: click.Context, state: FlagState | None, limit: int, as_json: 
         return
     with _open_store() as store:
         found = 0
-        for flag in _walk(store, state, limit):
+        for flag in _walk(store, state, limit, owner):
             if not found and not as_json:
                 click.echo(_row("state", "before", "after", "flagged", "where", "id", ""))
             found += 1
@@ -89,15 +91,19 @@ def show(flag_id: str) -> None:
 
 
 @flags.command()
-@click.argument("flag_ids", metavar="ID…", nargs=-1, required=True)
-def delete(flag_ids: tuple[str, ...]) -> None:
+@click.argument("flag_ids", metavar="[ID]…", nargs=-1)
+@click.option("--owner", metavar="PERSON", help="All of one person's, instead of ids.")
+def delete(flag_ids: tuple[str, ...], owner: str | None) -> None:
     """Forget flags and the pictures that are kept for them."""
+    if bool(flag_ids) == (owner is not None):
+        raise click.UsageError("Say either which flags, or whose.")
     from chalicelib.stores import open_pictures
 
     settings = Settings.from_environment()
     pictures = open_pictures(settings)
     with _open_store() as store:
-        for flag_id in flag_ids:
+        chosen = flag_ids if owner is None else [flag["id"] for flag in _walk(store, None, EVERYTHING, owner)]
+        for flag_id in chosen:
             store.delete(flag_id)
             pictures.delete(flag_id)
 
@@ -116,10 +122,10 @@ def describe(flag: Flag) -> str:
     )
 
 
-def _walk(store: FlagStore, state: FlagState | None, limit: int) -> Iterator[Flag]:
+def _walk(store: FlagStore, state: FlagState | None, limit: int, owner: str | None) -> Iterator[Flag]:
     cursor: str | None = None
     while limit > 0:
-        page = store.browse(state, min(limit, PAGE), cursor)
+        page = store.browse(state, min(limit, PAGE), cursor, owner=owner)
         yield from page["flags"]
         limit -= len(page["flags"])
         cursor = page["cursor"]

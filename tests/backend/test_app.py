@@ -544,11 +544,20 @@ def test_flags_are_listed_page_by_page(ask: Ask, desk: FlagDesk) -> None:
     assert {each["owner"] for each in page["flags"]} == {"local"}
 
 
-def ask_signed(method: str, path: str, resource: str, person: str | None, body: str = "", **parts: str) -> Any:
+def ask_signed(
+    method: str,
+    path: str,
+    resource: str,
+    person: str | None,
+    body: str = "",
+    groups: str | None = None,
+    **parts: str,
+) -> Any:
     """Ask as API Gateway does for somebody whose token it has found good; None is nobody."""
     context: dict[str, Any] = {"httpMethod": method, "resourcePath": resource, "identity": {"sourceIp": "192.0.2.1"}}
     if person is not None:
-        context["authorizer"] = {"claims": {"sub": person, "email": "me@example.org"}}
+        claims = {"sub": person, "email": "me@example.org"}
+        context["authorizer"] = {"claims": claims if groups is None else {**claims, "cognito:groups": groups}}
     answer = web.app(
         {
             "httpMethod": method,
@@ -594,6 +603,42 @@ def test_in_aws_what_is_owned_is_seen_and_deleted_by_its_owner_alone(
     assert ask_signed(*everything[1][:3], "bert")[1]["flags"] == []
     assert [each["id"] for each in ask_signed(*everything[1][:3], "anna")[1]["flags"]] == [made["id"]]
     assert ask_signed(*everything[3][:3], "anna", flag_id=made["id"])[0] == 204
+    ask_signed("POST", "/v1/flags", "/v1/flags", "anna", told)
+    forget = ("DELETE", "/v1/flags", "/v1/flags")
+    assert ask_signed(*forget, None)[0] == 401
+    assert ask_signed(*forget, "bert")[0] == 204
+    assert len(ask_signed(*everything[1][:3], "anna")[1]["flags"]) == 1
+    assert ask_signed(*forget, "anna")[0] == 204
+    assert ask_signed(*everything[1][:3], "anna")[1]["flags"] == []
+
+
+def test_reports_of_nights_are_for_operators(
+    ask: Ask, checker: Checker, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chalicelib.buckets import BucketShelf
+
+    assert ask("GET", "/v1/reports").status_code == 404, "on one machine they lie in a folder"
+    checker.settings = replace(checker.settings, rescore_bucket=bucket)
+    older, newer = "20260301T020000Z-00000000", "20260302T020000Z-00000000"
+    for night in (older, newer):
+        BucketShelf(bucket).put(f"rescore/{night}/manifest.jsonl", io.BytesIO(b""))
+    BucketShelf(bucket).put(f"rescore/{older}/report.json", io.BytesIO(b'{"looks": 3}'))
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "unmask")
+    listed = ("GET", "/v1/reports", "/v1/reports")
+    one = (f"/v1/reports/{older}", "/v1/reports/{night}")
+    assert ask_signed(*listed, None)[0] == 401
+    for groups in (None, "", "people", "operators-of-old"):
+        for status, answer in (
+            ask_signed(*listed, "anna", groups=groups),
+            ask_signed("GET", *one, "anna", groups=groups, night=older),
+        ):
+            assert (status, answer["error"]["code"]) == (403, "operators_only")
+    for groups in ("operators", "people,operators", "[people operators]"):
+        assert ask_signed(*listed, "anna", groups=groups) == (200, {"reports": [newer, older]})
+    assert ask_signed("GET", *one, "anna", groups="operators", night=older) == (200, {"looks": 3})
+    for night in (newer, "..", "20260301T020000Z-0000000/", "é"):
+        status, answer = ask_signed("GET", *one, "anna", groups="operators", night=night)
+        assert (status, answer["error"]["code"]) == (404, "not_found")
 
 
 def test_health_tells_where_to_sign_in(ask: Ask, checker: Checker) -> None:

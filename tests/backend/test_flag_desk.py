@@ -181,6 +181,24 @@ def test_an_uncertain_check_flags_itself_where_that_is_set(
         assert desk.doubt(again, "https://photos.example/1.jpg") is None, "once is enough"
 
 
+def test_all_flags_of_one_person_are_forgotten_with_their_pictures(
+    make_desk: MakeDesk, net: Internet, encode: Encode, pictures: FolderPictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.flag_desk.PAGE", 2)
+    net.put(Server(reply(encode())), "photos.example")
+    desk = make_desk()
+    kept = take(desk, url="http://photos.example/1.jpg", keep=True)
+    for n in range(4):
+        take(desk, url=f"https://photos.example/{n}.jpg")
+    other = desk.take(json.dumps({"url": "https://photos.example/2.jpg"}).encode(), STRANGER)
+    desk.forget_person(ME)
+    assert desk.browse(ME, None, None, None)["flags"] == []
+    with pytest.raises(NotFound):
+        pictures.get(kept["id"])
+    assert desk.get(other["id"], STRANGER) == other
+    desk.forget_person(ME)
+
+
 def test_flags_are_listed_to_their_owner_alone(make_desk: MakeDesk) -> None:
     desk = make_desk()
     first, second = (take(desk, url=f"https://photos.example/{n}.jpg") for n in range(2))

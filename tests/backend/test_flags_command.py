@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from click.testing import CliRunner, Result
 
 from backend.cli import unmask
 from chalicelib.checks import Checker
+from chalicelib.flags import make_flag
 from chalicelib.pictures import FolderPictures
 from chalicelib.settings import Settings
+from chalicelib.sqlite_flags import SqliteFlags
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +76,17 @@ def test_nothing_to_flag_is_a_sentence() -> None:
     told = run("add")
     assert told.exit_code == 1
     assert "must have" in told.stderr
+
+
+def test_one_person_s_flags_are_listed_and_forgotten_apart(tmp_path: Path) -> None:
+    mine = json.loads(run("add", "https://photos.example/1.jpg").stdout)
+    theirs = make_flag(datetime.now(UTC), url="https://photos.example/2.jpg", owner="anna")
+    with closing(SqliteFlags(tmp_path / "checks.sqlite3")) as store:
+        store.add(theirs)
+    FolderPictures(tmp_path / "flagged", 30).put(theirs["id"], b"picture")
+    assert [json.loads(line)["id"] for line in run("--owner", "anna", "--json").stdout.splitlines()] == [theirs["id"]]
+    assert run("delete", "--owner", "anna").exit_code == 0
+    assert [json.loads(line)["id"] for line in run("--json").stdout.splitlines()] == [mine["id"]]
+    assert list((tmp_path / "flagged").iterdir()) == []
+    for wrong in (run("delete"), run("delete", mine["id"], "--owner", "local")):
+        assert (wrong.exit_code, "Say either" in wrong.stderr) == (2, True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.costs import Assumptions, add_up, tabulate
+from infra.costs import Assumptions, CheckAssumptions, add_up, add_up_checks, tabulate, tabulate_checks
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -79,19 +79,32 @@ def test_the_units_call_a_command_that_there_is() -> None:
 
 
 def test_the_readme_shows_what_the_program_prints() -> None:
-    assert tabulate(Assumptions()) in (INFRA / "README.md").read_text()
+    guide = (INFRA / "README.md").read_text()
+    assert tabulate(Assumptions()) in guide
+    assert tabulate_checks(CheckAssumptions()) in guide
 
 
 def test_the_program_of_the_costs_takes_prices() -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "infra.costs", "--nat-gb", "0"],
+        [sys.executable, "-m", "infra.costs", "--nat-gb", "0.045", "--gateway-million", "1"],
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT}:{ROOT / 'backend'}"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.strip() == tabulate(Assumptions(nat_gb=0.0))
+    checks, nights = told.stdout.strip().split("\n\n")
+    assert nights == tabulate(Assumptions(nat_gb=0.045))
+    assert checks == tabulate_checks(CheckAssumptions(gateway_million=1.0))
+
+
+def test_a_million_checks_are_added_up_as_by_hand() -> None:
+    small, large, arm = add_up_checks(CheckAssumptions())
+    # 33 ms, half as long again, on 1.769 GB; 70 % fresh, and the rest in a tenth of the time; and 20 cents.
+    assert small.compute == pytest.approx(1e6 * 0.033 * 1.5 * 0.73 * 1.769 * 1.66667e-5 + 0.2, rel=1e-4)
+    assert arm.compute < small.compute < large.compute
+    assert small.dynamo == pytest.approx((0.7 * 8 + 1) * 0.625 + (0.7 + 0.6) * 0.125)
+    assert {each.gateway for each in (small, large, arm)} == {3.5}
 
 
 def test_costs_grow_with_flags_and_with_nothing_else() -> None:

@@ -102,7 +102,7 @@ def test_what_is_due_is_listed_and_one_job_submitted(
 
 @pytest.mark.parametrize(("parts", "array"), [(1, {}), (2, {"arrayProperties": {"size": 2}})])
 @pytest.mark.usefixtures("aws")
-def test_a_job_is_tried_again_and_is_an_array_with_one_report_only_where_it_has_parts(
+def test_a_job_is_tried_again_is_an_array_where_it_has_parts_and_has_one_report(
     parts: int, array: dict[str, Any]
 ) -> None:
     jobs = BatchJobs("nights", "unmask-rescore")
@@ -117,12 +117,11 @@ def test_a_job_is_tried_again_and_is_an_array_with_one_report_only_where_it_has_
     }
     with Stubber(jobs._client) as stub:
         stub.add_response("submit_job", {"jobName": "night", "jobId": "7"}, expected)
-        if array:
-            join = ["--join", "s3://lists/a/report", "--out", "s3://lists/a"]
-            after = expected | {"jobName": "night-report", "containerOverrides": {"command": join}}
-            after = {**after, "dependsOn": [{"jobId": "7"}]}
-            del after["arrayProperties"]
-            stub.add_response("submit_job", {"jobName": "night-report", "jobId": "8"}, after)
+        join = ["--join", "s3://lists/a/report", "--out", "s3://lists/a"]
+        after = expected | {"jobName": "night-report", "containerOverrides": {"command": join}}
+        after = {**after, "dependsOn": [{"jobId": "7"}]}
+        after.pop("arrayProperties", None)
+        stub.add_response("submit_job", {"jobName": "night-report", "jobId": "8"}, after)
         assert jobs.submit("night", "s3://lists/a/manifest.jsonl", parts) == "7"
 
 
@@ -186,8 +185,10 @@ def test_the_schedule_plans_with_what_the_stage_sets(
         flag_pictures(store, 3)
     with Client(web.app) as client:
         client.lambda_.invoke("plan_rescoring", client.events.generate_cw_event(*EVENT))
-    (job,) = find_jobs()
-    assert job["jobName"].startswith("unmask-rescore-")
+    names = sorted(job["jobName"] for job in find_jobs())
+    assert len(names) == 2
+    assert names[0].startswith("unmask-rescore-")
+    assert names[1] == f"{names[0]}-report"
 
 
 def test_a_schedule_without_queue_or_table_says_so_and_does_nothing() -> None:
