@@ -950,4 +950,4 @@ def test_the_project_is_one_that_chalice_can_load() -> None:
     for stage in ("dev", "prod"):
         uploads, planner = (config.scope(stage, name) for name in ("check_upload", "plan_rescoring"))
         assert (uploads.lambda_timeout, uploads.lambda_memory_size) == (300, 3008)
-        assert (planner.lambda_timeout, planner.lambda_memory_size) == (900, 512)
+        assert (planner.lambda_timeout, planner.lambda_memory_size) == (900, 1769)

@@ -65,7 +65,8 @@ def service(task: Path, python: Path, tmp_path_factory: pytest.TempPathFactory) 
     """The function behind the API, with the variables that it has in AWS."""
     temporary = tmp_path_factory.mktemp("service") / "tmp"
     temporary.mkdir()
-    with LambdaProcess(python, task, temporary, "app.app", VARIABLES, seal=can_seal()) as process:
+    variables = {**VARIABLES, "POWERTOOLS_SERVICE_NAME": "unmask-dev"}
+    with LambdaProcess(python, task, temporary, "app.app", variables, seal=can_seal()) as process:
         yield process
 
 
@@ -98,7 +99,9 @@ def test_the_package_passes_the_gates_and_its_record_tells_the_truth(packaged: P
     assert (record["zipped"], record["unzipped"]) == (weight.zipped, weight.unzipped)
     assert weight.zipped == (packaged / "deployment.zip").stat().st_size
     wanted = [line for line in (ROOT / "backend" / "requirements.txt").read_text().splitlines() if line[0] != "#"]
-    assert record["versions"].keys() == {re.split("[<>=]", line)[0] for line in wanted}
+    # Powertools brings two along.
+    brought = {"jmespath", "typing-extensions"}
+    assert record["versions"].keys() == {re.split("[<>=]", line)[0] for line in wanted} | brought
 
 
 def test_nothing_is_in_it_that_the_runtime_brings_or_that_only_training_needs(task: Path) -> None:
@@ -137,7 +140,7 @@ def test_the_template_deploys_the_zip_beside_it(packaged: Path) -> None:
         >= {
             "APIHandler": ("app.app", 29, 3008),
             "CheckUpload": ("app.check_arrival", 300, 3008),
-            "PlanRescoring": ("app.plan_rescoring", 900, 512),
+            "PlanRescoring": ("app.plan_rescoring", 900, 1769),
         }.items()
     )
     for name in ("APIHandler", "CheckUpload", "PlanRescoring"):
@@ -162,6 +165,7 @@ def test_a_picture_is_judged(service: LambdaProcess, kind: str) -> None:
     status, check = ask(service, "POST", "/v1/checks/image", draw(kind), f"image/{kind}")
     assert status == 200
     assert check["verdict"] in {"likely_fake", "likely_real", "uncertain"} and len(check["faces"]) == 1
+    assert f'"verdict":"{check["verdict"]}","service":"unmask-dev","Checks":[1.0]' in service.log
     assert (
         check["model"]["version"]
         == json.loads((ROOT / "backend/chalicelib/models/model_card.json").read_text())["version"]
@@ -210,7 +214,7 @@ def test_the_planner_has_nothing_to_do_and_loads_no_model(task: Path, python: Pa
         assert process.invoke(SCHEDULED) is None
         assert "nothing is planned" in process.log
         assert "XNNPACK" not in process.log, "LiteRT says so when it opens a network"
-        # Lambda gives it 512.
+        # Lambda gives it 1769.
         assert process.peak < 200
 
 
@@ -394,7 +398,8 @@ def test_what_chalice_leaves_out_is_a_failure(tmp_path: Path, monkeypatch: pytes
         "merge": {"Resources": {}},
         "files": {"app.py", "chalicelib", "requirements.txt", ".chalice"},
     }
-    with pytest.raises(NotPackaged, match="ai-edge-litert, idna, numpy, opencv-python-headless, pillow, urllib3"):
+    wanted = "ai-edge-litert, aws-lambda-powertools, idna, numpy, opencv-python-headless, pillow, urllib3"
+    with pytest.raises(NotPackaged, match=wanted):
         require_complete(tmp_path)
 
 
@@ -411,14 +416,17 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Chalice's package, as small as can be."""
     files = {
         f"{name}-1.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n".encode()
-        for name in ("ai_edge_litert", "idna", "numpy", "opencv_python_headless", "pillow", "urllib3")
+        for name in (
+            *("ai_edge_litert", "aws_lambda_powertools", "idna", "numpy", "opencv_python_headless", "pillow"),
+            "urllib3",
+        )
     }
     lay_out(tmp_path / "small", {**files, "app.py": b"ALL = {'a', 'b', 'c'}\n", "numpy/tests/test_a.py": b"\n"})
 
     def fake(stage: str, merge: object, out: Path) -> None:
         out.mkdir()
         pack(tmp_path / "small", out / "deployment.zip")
-        (out / "sam.json").write_text(json.dumps({"stage": stage}))
+        (out / "sam.json").write_text(json.dumps({"stage": stage, "Resources": {"APIHandler": {"Properties": {}}}}))
 
     monkeypatch.setattr(program, "run_chalice", fake)
     return tmp_path / "small"
