@@ -89,13 +89,16 @@ class Stack:
         Raises:
             NotDeployed: AWS refused.
         """
-        self.outputs()
+        uploads = self.outputs().get("UploadsBucket")
         left = [
             (each["ResourceType"], each["PhysicalResourceId"])
             for page in self._cloud.get_paginator("list_stack_resources").paginate(StackName=self.name)
             for each in page["StackResourceSummaries"]
-            if each["ResourceType"] in KEPT
+            if each["ResourceType"] in KEPT and each["PhysicalResourceId"] != uploads
         ]
+        if uploads is not None:
+            # What lies there is gone within a day anyway, and a bucket that is not empty cannot be deleted.
+            boto3.resource("s3").Bucket(uploads).objects.all().delete()
         self._cloud.delete_stack(StackName=self.name)
         self._wait("DELETE")
         if with_data:
