@@ -6,6 +6,7 @@ import { AccountFailure, readPlace, UserPool } from "../common/cognito.js";
 import { hostOf } from "../common/settings.js";
 import { drawButton } from "../content/states.js";
 import { make } from "../shared/elements.js";
+import { CheckFailure } from "../shared/service.js";
 import { fill } from "../shared/words.js";
 import { askFirst } from "./dialogue.js";
 
@@ -304,8 +305,7 @@ export class AccountView {
   /** @param {unknown} error */
   tellTrouble(error) {
     const { troubles } = this.words;
-    /** @type {TroubleName} */
-    const kind = error instanceof AccountFailure || error instanceof Flaw ? error.kind : "server";
+    const kind = nameTrouble(error);
     if (kind === "not_confirmed") this.enter("code");
     if (kind === "reset_wanted") this.enter("forgot");
     if (kind === "signed_out") void this.refresh();
@@ -418,6 +418,8 @@ export class AccountView {
       this.say("");
       return;
     }
+    // While it can still be told whose they are.
+    await this.panel.connect().forgetFlags();
     await this.accounts.deleteAccount(service);
     await this.refresh();
     this.say(words.removed);
@@ -431,6 +433,14 @@ export class AccountView {
     this.state.toggleAttribute("data-wrong", wrong);
     this.state.textContent = sentence;
   }
+}
+
+/** @param {unknown} error @returns {TroubleName} what a person is told */
+function nameTrouble(error) {
+  if (error instanceof AccountFailure || error instanceof Flaw) return error.kind;
+  if (!(error instanceof CheckFailure)) return "server";
+  const { kind } = error;
+  return kind === "offline" ? kind : kind === "sign_in" ? "signed_out" : "server";
 }
 
 /** What was typed cannot be right, or must not be sent. */

@@ -87,6 +87,7 @@ def strict(service: Proxy, people: UserPool) -> Proxy:
     service.always["GET", "/v1/health"] = Answer(200, HEALTH | {"sign_in": people.place})
     service.always["POST", "/v1/flags"] = Answer(201, {"id": "f1", "state": "waiting"})
     service.always["DELETE", "/v1/flags/f1"] = Answer(204)
+    service.always["DELETE", "/v1/flags"] = Answer(204)
     return service
 
 
@@ -366,7 +367,9 @@ def test_every_panel_hears_of_it_and_a_restart_of_the_worker_forgets_nobody(
     expect(panel.locator("#account-email")).to_be_visible()
 
 
-def test_an_account_is_deleted_after_a_question(open_panel: Open, people: UserPool, email: str) -> None:
+def test_an_account_is_deleted_after_a_question_and_its_flags_with_it(
+    open_panel: Open, people: UserPool, email: str, strict: Proxy
+) -> None:
     people.add(email, PASSWORD)
     panel = open_panel()
     sign_in(panel, email)
@@ -385,10 +388,21 @@ def test_an_account_is_deleted_after_a_question(open_panel: Open, people: UserPo
     press(panel, "remove")
     panel.get_by_role("button", name=WORDS["keep"]).click()
     expect(panel.locator("#view-settings")).to_contain_text(f"Signed in as {email}.")
+    # An account whose flags could not be forgotten stays, or nobody could forget them any more.
+    strict.always["DELETE", "/v1/flags"] = Answer(503, {"error": {"code": "store_unavailable", "message": "Later."}})
+    press(panel, "remove")
+    panel.locator("dialog").get_by_role("button", name=WORDS["remove"]).click()
+    told(panel).to_have_text(WORDS["troubles"]["server"])
+    assert deleted == []
+    strict.always["DELETE", "/v1/flags"] = Answer(204)
+    strict.asked.clear()
     press(panel, "remove")
     panel.locator("dialog").get_by_role("button", name=WORDS["remove"]).click()
     told(panel).to_have_text(WORDS["removed"])
     assert deleted == [{"AccessToken": access}]
+    assert [(asked.method, asked.path) for asked in strict.asked if asked.method == "DELETE"] == [
+        ("DELETE", "/v1/flags")
+    ]
     assert email not in panel.evaluate(READ_STORES)
 
 

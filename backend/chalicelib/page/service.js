@@ -223,6 +223,14 @@ export class Service {
   async forgetFlag(id) {
     await askAsPerson(this, `v1/flags/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
   }
+
+  /**
+   * Have the service forget all that the person who is signed in has flagged, and the pictures with it.
+   * @throws {CheckFailure}
+   */
+  async forgetFlags() {
+    await askAsPerson(this, "v1/flags", { method: "DELETE" }, { alsoFine: [404] });
+  }
 }
 
 /**
