@@ -22,8 +22,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
+from backend.crew import Failure, check_all, count_workers
 from chalicelib import __version__
-from chalicelib.errors import FetchFailed, SettingsError, TooLarge, UnmaskError
+from chalicelib.errors import SettingsError, TooLarge, UnmaskError
 from chalicelib.settings import MODELS, Entry, Settings, describe
 
 if TYPE_CHECKING:
@@ -159,7 +160,12 @@ class Source(click.Path):
     "the frame that scored highest.",
 )
 @click.option("--no-store", is_flag=True, help="Remember nothing, and judge again what was judged before.")
-def check(paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, no_store: bool) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1), help="Processes. [default: one a processor, where there are files enough]"
+)
+def check(
+    paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, no_store: bool, workers: int | None
+) -> None:
     """Check pictures and videos, folders with all that lie below them, and files at public addresses.
 
     Files that were checked before are answered from the store (.unmask/, or UNMASK_STORE_PATH), so a run
@@ -178,22 +184,20 @@ def check(paths: tuple[Path | str, ...], as_json: bool, save_maps: Path | None, 
     done = failed = 0
     total: int | None = None
     try:
-        checker = _open_checker(remember=not no_store)
         if save_maps is not None:
             _make_folder(save_maps)
         total, width = survey(paths, save_maps)
+        open_checker = functools.partial(_open_checker, remember=not no_store)
+        ask = functools.partial(_check_source, maps=save_maps)
+        answers = check_all(walk(paths, save_maps), open_checker, ask, workers or count_workers(total))
         report: Report = JsonLines() if as_json else Table(min(width, WIDEST_PATH))
         progress = Progress(total, sys.stderr)
-        for path in walk(paths, save_maps):
-            try:
-                result = _check_source(checker, path, save_maps)
-            except UnmaskError as error:
-                if error.status >= 500 and not isinstance(error, FetchFailed):
-                    raise
+        for path, answer in answers:
+            if isinstance(answer, Failure):
                 failed += 1
-                report.refuse(path, error)
+                report.refuse(path, answer.error)
             else:
-                report.show(path, result)
+                report.show(path, answer)
             done += 1
             progress.tell(done)
         report.close()
@@ -511,7 +515,7 @@ def _make_folder(path: Path) -> None:
         raise Refusal(f"The folder {printable(path)} cannot be made: {error.strerror}.") from error
 
 
-def _check_source(checker: Checker, path: Path | str, maps: Path | None) -> Check:
+def _check_source(checker: Checker, path: Path | str, *, maps: Path | None) -> Check:
     """Check a file, or what lies at an address, and draw its map."""
     from chalicelib.checks import is_clip
     from chalicelib.clip_header import HEAD

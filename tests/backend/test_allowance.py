@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -10,6 +11,7 @@ import pytest
 
 from chalicelib.allowance import Allowance
 from chalicelib.errors import StoreUnavailable, TooMany
+from chalicelib.settings import Settings
 from tests.backend.conftest import aws, table
 
 __all__ = ["aws", "table"]
@@ -79,18 +81,14 @@ def test_a_table_that_does_not_answer_is_told(tmp_path: Path) -> None:
 def test_it_is_counted_where_lambda_runs_and_nowhere_else(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
     from backend import app as web
 
-    for name, value in {"AWS_LAMBDA_FUNCTION_NAME": "unmask", "UNMASK_TABLE": table}.items():
-        monkeypatch.setenv(name, value)
-    web.allowance.cache_clear()
-    web._load_checker.cache_clear()
-    try:
-        assert isinstance(web.allowance(), Allowance)
-        web.allowance.cache_clear()
-        monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
-        assert web.allowance() is None
-    finally:
-        web.allowance.cache_clear()
-        web._load_checker.cache_clear()
+    checker = SimpleNamespace(settings=Settings(table=table))
+    monkeypatch.setattr(web, "checker", lambda: checker)
+    find = web.allowance.__wrapped__
+    assert find() is None
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "unmask")
+    assert isinstance(find(), Allowance)
+    checker.settings = Settings()
+    assert find() is None, "there is no table to count in"
 
 
 def event(method: str, path: str, **more: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from backend import cli
+from backend.crew import AHEAD, count_workers
 from chalicelib import __version__
 from chalicelib.schema import Declares, Found
 from chalicelib.settings import Settings, describe
@@ -536,10 +537,10 @@ def test_an_interrupted_run_says_how_far_it_came_and_goes_on_where_it_stopped(ma
     if again:
         second = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
         cached = [json.loads(line)["cached"] for line in second.stdout.splitlines()]
-        # The one in hand when the key was pressed may or may not have been stored.
+        # Those in hand when the key was pressed may or may not have been stored.
         assert len(cached) == 200
-        assert sum(cached) in (len(printed), len(printed) + 1)
-        assert cached == sorted(cached, reverse=True)
+        assert all(cached[: len(printed)])
+        assert sum(cached) <= len(printed) + 2 * AHEAD * count_workers(200)
 
 
 def test_output_that_nobody_reads_any_more_ends_the_run_quietly(many: Path) -> None:

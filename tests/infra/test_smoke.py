@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.server import Server
+from chalicelib.checks import Checker
 from chalicelib.settings import Settings
 from infra import smoke as program
 from infra.smoke import try_all
@@ -20,18 +21,18 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A real service on a free port, with the models that are shipped and a key."""
     from backend import app as web
 
-    monkeypatch.setenv("UNMASK_STORE_PATH", str(tmp_path / "checks.sqlite3"))
-    monkeypatch.setenv("UNMASK_ACCESS_KEY", "secret")
-    for cached in (web._load_checker, web.uploads, web.desk):
-        cached.cache_clear()
-    server = Server("127.0.0.1", 0, Settings.from_environment())
+    settings = Settings(store_path=tmp_path / "checks.sqlite3", access_key="secret")
+    checker = Checker.from_settings(settings)
+    monkeypatch.setattr(web, "checker", lambda: checker)
+    for name in ("uploads", "desk", "allowance"):
+        monkeypatch.setattr(web, name, lambda: None)
+    server = Server("127.0.0.1", 0, settings)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.url
     server.shutdown()
     server.server_close()
-    for cached in (web._load_checker, web.uploads, web.desk):
-        cached.cache_clear()
+    checker.close()
 
 
 def test_a_service_that_is_well_passes(url: str) -> None:
