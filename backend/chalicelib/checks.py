@@ -19,7 +19,6 @@ from chalicelib.clip_header import HEAD, sniff_clip
 from chalicelib.detector import Detector
 from chalicelib.errors import NotFound, TooLarge, UnmaskError, UnsupportedMedia
 from chalicelib.faces import Face, FaceFinder, crop_face, crop_square
-from chalicelib.fetching import fetch
 from chalicelib.frames import Frame, hash_frames
 from chalicelib.images import decode
 from chalicelib.memory import release_promptly
@@ -157,6 +156,9 @@ class Checker:
         Raises:
             UnmaskError: what `fetch` and `check_fetched` raise.
         """
+        # Most checks fetch nothing, and what fetching needs takes a tenth of a start.
+        from chalicelib.fetching import fetch
+
         return self.check_fetched(fetch(url, self.settings, own_hosts))
 
     def check_fetched(self, data: bytes) -> Check:

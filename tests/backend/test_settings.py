@@ -122,3 +122,9 @@ def test_what_goes_to_lambda_is_what_the_project_depends_on() -> None:
     assert [line for line in packed if not line.startswith("#")] == sorted(
         line for line in wanted if not line.startswith(elsewhere)
     )
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    from chalicelib import __version__
+
+    assert __version__ == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

@@ -1,0 +1,137 @@
+"""Whole commands and a whole service, each from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+from backend.server import Server
+from chalicelib.checks import Checker
+from chalicelib.settings import MODELS
+from tests.benchmarks.photos import make_photo
+
+ROOT = Path(__file__).parents[2]
+UNMASK = [sys.executable, "-c", "from backend.cli import main; main()"]
+# The least that a check cannot do without: libraries and networks.
+IMPORTS = f"""
+import sys
+import numpy, cv2
+from pathlib import Path
+from chalicelib.detector import Detector
+from chalicelib.faces import FaceFinder
+models = Path({str(MODELS)!r})
+Detector(models), FaceFinder(models)
+print("ready", flush=True)
+"""
+MEMORY = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)"
+
+
+def run(command: list[str], folder: Path, processors: int | None = None) -> None:
+    """Run a command to its end, on so many processors or all."""
+    allowed = sorted(os.sched_getaffinity(0))[:processors]
+    subprocess.run(
+        command,
+        cwd=folder,
+        env=_environment(folder),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
+    )
+
+
+def check_folder(folder: Path, processors: int) -> None:
+    """Check all photos of a folder by `unmask check`, on so many processors."""
+    run([*UNMASK, "check", str(folder), "--no-store", "--json"], folder, processors)
+
+
+def time_first_line(command: list[str], folder: Path) -> float:
+    """Return the seconds from the start of a command to the first line that it prints."""
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=folder, env=_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        seconds = time.perf_counter() - started
+        process.communicate()
+    return seconds
+
+
+def import_only(folder: Path) -> float:
+    """Start Python, import what a check needs, load the networks; return the seconds that took."""
+    return time_first_line([sys.executable, "-c", IMPORTS], folder)
+
+
+def check_one(folder: Path, photo: Path) -> float:
+    """Start `unmask check`; return the seconds to its first verdict."""
+    return time_first_line([*UNMASK, "check", str(photo), "--no-store", "--json"], folder)
+
+
+def measure_memory(program: str, folder: Path) -> float:
+    """Return the most memory, MB, that a program held at once; it is Python."""
+    told = subprocess.run(
+        [sys.executable, "-c", f"{program}\n{MEMORY}"],
+        cwd=folder,
+        env=_environment(folder),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(told.stdout.splitlines()[-1])
+
+
+@contextmanager
+def serve(checker: Checker) -> Iterator[Callable[[bytes], float]]:
+    """Serve by HTTP in this process; lends a function that posts a JPEG and returns its seconds."""
+    from backend import app as web
+
+    kept = web.checker, web.desk
+    web.checker, web.desk = (lambda: checker), (lambda: None)  # type: ignore[assignment]
+    web.app.log.disabled = True
+    server = Server("127.0.0.1", 0, checker.settings)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = HTTPConnection("127.0.0.1", server.server_address[1])
+
+    def post(photo: bytes) -> float:
+        started = time.perf_counter()
+        connection.request("POST", "/v1/checks/image", photo, {"Content-Type": "image/jpeg"})
+        answer = connection.getresponse()
+        body = json.loads(answer.read())
+        assert answer.status == 200 and body["faces"], body
+        return time.perf_counter() - started
+
+    try:
+        yield post
+    finally:
+        connection.close()
+        server.shutdown()
+        server.server_close()
+        web.checker, web.desk = kept
+        web.app.log.disabled = False
+
+
+def write_photos(folder: Path, count: int) -> Path:
+    """Write so many photos, no two of equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    photo = make_photo()
+    for number in range(count):
+        # What follows the end of a JPEG changes its hash and nothing else.
+        (folder / f"{number:04d}.jpg").write_bytes(photo + number.to_bytes(4, "big"))
+    return folder
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'backend'}",
+        "UNMASK_STORE_PATH": str(folder / "checks.sqlite3"),
+    }
