@@ -7,10 +7,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from chalicelib.detector import Detector
 from chalicelib.errors import NotFound, TooLarge, UnmaskError, UnsupportedMedia
 from chalicelib.faces import Face, FaceFinder, crop_face, crop_square
 from chalicelib.frames import Frame, hash_frames
-from chalicelib.images import decode
+from chalicelib.images import decode, is_light
 from chalicelib.memory import release_promptly
 from chalicelib.quality import find_flaws
 from chalicelib.scenes import Look, describe, is_cut
@@ -45,6 +46,9 @@ from chalicelib.verdicts import (
 )
 from chalicelib.videos import Clip, open_clip, spool
 
+Result = TypeVar("Result")
+# Of some faces: logits float32 [n], maps float32 [n, h, w].
+_Answers = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 # Called with the frames that were looked at, and those that there are at most.
 Progress = Callable[[int, int], None]
 
@@ -313,27 +317,30 @@ class Checker:
     def _judge_frames(self, frames: Sequence[Frame], sha256: str) -> Check:
         watch = _Stopwatch()
         clip = _Clip()
-        for number, frame in enumerate(frames, start=1):
-            with self._room:
-                with watch.time("decode"):
-                    pixels = _decode_frame(number, frame.data, self.settings)
-                clip.area += pixels.shape[0] * pixels.shape[1]
-                if clip.area > self.settings.max_clip_pixels:
-                    raise TooLarge(
-                        f"The frames have more than {self.settings.max_clip_pixels / 1e6:g} million pixels together, "
-                        "the most that can be read."
-                    )
-                self._search_frame(frame.time, pixels, clip, watch)
-        return self._judge_clip(clip, sha256, "frames", len(frames), watch)
+        with _Aside(self._infer) as aside, _Ahead(frames, self.settings) as ahead:
+            for number, frame in enumerate(frames):
+                with self._room:
+                    pixels, seconds = ahead.take(number)
+                    watch.add("decode", seconds)
+                    clip.area += pixels.shape[0] * pixels.shape[1]
+                    if clip.area > self.settings.max_clip_pixels:
+                        raise TooLarge(
+                            f"The frames have more than {self.settings.max_clip_pixels / 1e6:g} million pixels "
+                            "together, the most that can be read."
+                        )
+                    aside.add(self._search_frame(frame.time, pixels, clip, watch))
+            answers = aside.gather(watch)
+        return self._judge_clip(clip, answers, sha256, "frames", len(frames), watch)
 
     def _judge_video(self, path: Path, sha256: str, progress: Progress, limits: Settings) -> Check:
         watch = _Stopwatch()
-        with self._screen, open_clip(path, limits) as film:
-            clip = self._watch(film, watch, progress)
+        with self._screen, open_clip(path, limits) as film, _Aside(self._infer) as aside:
+            clip = self._watch(film, watch, progress, aside)
+            answers = aside.gather(watch)
         clip.cut_short = film.cut_short
-        return self._judge_clip(clip, sha256, film.format, film.count, watch)
+        return self._judge_clip(clip, answers, sha256, film.format, film.count, watch)
 
-    def _watch(self, film: Clip, watch: _Stopwatch, progress: Progress) -> _Clip:
+    def _watch(self, film: Clip, watch: _Stopwatch, progress: Progress, aside: _Aside) -> _Clip:
         """Cut out the faces to judge, frame after frame; while one is searched, the next is decoded."""
         clip = _Clip()
         frames = iter(film)
@@ -344,11 +351,11 @@ class Checker:
             if frame is None:
                 return clip
             with self._room:
-                self._search_frame(frame.time, frame.pixels, clip, watch)
+                aside.add(self._search_frame(frame.time, frame.pixels, clip, watch))
             progress(len(clip.times), max(len(clip.times), min(film.count, self.settings.max_frames)))
 
-    def _search_frame(self, time: float, pixels: npt.NDArray[np.uint8], clip: _Clip, watch: _Stopwatch) -> None:
-        """Cut out the faces of the next frame."""
+    def _search_frame(self, time: float, pixels: npt.NDArray[np.uint8], clip: _Clip, watch: _Stopwatch) -> list[_Cut]:
+        """Cut out the faces of the next frame, and return them."""
         height, width = pixels.shape[:2]
         if not clip.times:
             clip.size = width, height
@@ -357,17 +364,20 @@ class Checker:
         faces = [found[i] for i in pick_faces([face.box for face in found])][: self.settings.max_faces]
         clip.left_out += sum(map(self._fits, found)) > sum(map(self._fits, faces))
         with watch.time("detector"):
-            clip.cuts += [self._cut(face, pixels) for face in faces]
+            cuts = [self._cut(face, pixels) for face in faces]
+        clip.cuts += cuts
         clip.sightings += [_sight(len(clip.times), face, width, height) for face in faces]
         look = describe(pixels)
         if clip.look is not None and is_cut(clip.look, look):
             clip.scenes.append(len(clip.times))
         clip.look = look
         clip.times.append(time)
+        return cuts
 
-    def _judge_clip(self, clip: _Clip, sha256: str, format: str, count: int, watch: _Stopwatch) -> Check:
-        with watch.time("detector"):
-            scores = self._score(clip.cuts, "frame")
+    def _judge_clip(
+        self, clip: _Clip, answers: _Answers, sha256: str, format: str, count: int, watch: _Stopwatch
+    ) -> Check:
+        scores = self._calibrate(clip.cuts, *answers, "frame")
         followed = [self._judge_track(track, clip, scores) for track in follow_faces(clip.sightings, clip.scenes)]
         followed.sort(key=lambda track: track.record["box"][2] * track.record["box"][3], reverse=True)
         check = self._answer(
@@ -448,10 +458,7 @@ class Checker:
             find_flaws(pixels, face.box, self.settings.min_face),
         )
 
-    def _score(self, cuts: Sequence[_Cut], medium: Medium) -> list[_Score]:
-        return self._calibrate(cuts, *self._infer(cuts), medium)
-
-    def _infer(self, cuts: Sequence[_Cut]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _infer(self, cuts: Sequence[_Cut]) -> _Answers:
         """Return the logit and map of each face; of none, none."""
         if not cuts:
             return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
@@ -556,6 +563,69 @@ class _Followed:
     judgement: Judgement
     record: FaceRecord
     track: Track
+
+
+class _Aside:
+    """Scores the faces of a clip's frames in a thread of its own, while further frames are searched."""
+
+    def __init__(self, infer: Callable[[Sequence[_Cut]], _Answers]) -> None:
+        self._infer = infer
+        self._pool = ThreadPoolExecutor(1, "detector")
+        self._parts: list[Future[tuple[_Answers, float]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, cuts: Sequence[_Cut]) -> None:
+        """Have the faces of the next frame scored."""
+        if cuts:
+            self._parts.append(self._pool.submit(_timed, self._infer, cuts))
+
+    def gather(self, watch: _Stopwatch) -> _Answers:
+        """Wait for all that was added; raises what `_infer` raised."""
+        told = [part.result() for part in self._parts]
+        for _, seconds in told:
+            watch.add("detector", seconds)
+        if not told:
+            return self._infer([])
+        return np.concatenate([logits for (logits, _), _ in told]), np.concatenate([maps for (_, maps), _ in told])
+
+
+class _Ahead:
+    """Decodes a clip's frames, each while the one before is searched."""
+
+    def __init__(self, frames: Sequence[Frame], settings: Settings) -> None:
+        self._frames = frames
+        self._settings = settings
+        self._pool = ThreadPoolExecutor(1, "decode")
+        self._next: Future[tuple[npt.NDArray[np.uint8], float]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def take(self, number: int) -> tuple[npt.NDArray[np.uint8], float]:
+        """Return a frame's pixels and the seconds that they took; they are asked for in order, from 0."""
+        ahead, self._next = self._next, None
+        told = ahead.result() if ahead else self._decode(number)
+        if number + 1 < len(self._frames) and is_light(self._frames[number + 1].data):
+            self._next = self._pool.submit(self._decode, number + 1)
+        return told
+
+    def _decode(self, number: int) -> tuple[npt.NDArray[np.uint8], float]:
+        return _timed(_decode_frame, number + 1, self._frames[number].data, self._settings)
+
+
+def _timed(act: Callable[..., Result], *arguments: object) -> tuple[Result, float]:
+    """Return what came of something, and the seconds that it took."""
+    started = time.perf_counter()
+    result = act(*arguments)
+    return result, time.perf_counter() - started
 
 
 class _Stopwatch:

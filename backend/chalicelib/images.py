@@ -25,6 +25,8 @@ from chalicelib.settings import Settings
 BACKGROUND = (255, 255, 255)
 # Their decoders take 16 to 20 bytes a pixel where others take 4, so they may be half as large.
 HEAVY = frozenset({"webp", "avif"})
+# Pixels of a frame of 4K, which takes some 40 MB until it is RGB.
+LIGHT = 9_000_000
 # Rows that are converted at a time: every conversion is a copy, of 160 MB at the largest picture that is let in.
 STRIP = 256
 
@@ -96,6 +98,19 @@ def decode(data: bytes, settings: Settings) -> Image:
         raise (cut_off() if "truncated" in str(error).lower() else damaged()) from error
     pixels.setflags(write=False)
     return Image(pixels, container.format, frames, blocks)
+
+
+def is_light(data: bytes) -> bool:
+    """Say whether a file claims so few pixels that decoding it beside something else matters to no memory.
+
+    Args:
+        data: the whole file, of any kind; of one that is none of ours or says nothing, the answer is no.
+    """
+    try:
+        size = unpack(data).size
+    except UnmaskError:
+        return False
+    return size is not None and size[0] * size[1] <= LIGHT
 
 
 def _judge(size: tuple[int, int], frames: int, format: str, settings: Settings) -> None:

@@ -23,7 +23,7 @@ from PIL import ImageFile, ImageOps, PngImagePlugin, features
 
 from chalicelib.containers import MAX_JPEG_SCANS, unpack
 from chalicelib.errors import TooLarge, UnmaskError, UnreadableImage, UnsupportedMedia
-from chalicelib.images import STRIP, Image, decode
+from chalicelib.images import STRIP, Image, decode, is_light
 from chalicelib.settings import Settings
 from tests.backend import pictures
 from tests.backend.pictures import EOI, chunk, encode, png, scene
@@ -863,3 +863,11 @@ def test_every_refusal_has_a_sentence_of_its_own() -> None:
         errors.append(caught.value)
     assert len({error.code for error in errors}) == len(cases)
     assert len({error.message for error in errors}) == len(cases)
+
+
+def test_a_picture_is_light_by_what_it_claims(encode: Callable[..., bytes]) -> None:
+    assert is_light(encode(size=(300, 200)))
+    assert is_light(encode(size=(300, 200), format="JPEG"))
+    assert not is_light(encode(size=(3100, 3000)))
+    for data in (b"", b"GIF89a", b"no picture"):
+        assert not is_light(data)
