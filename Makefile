@@ -55,8 +55,10 @@ test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow --timeout 3600
 
 bench: $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[peers]"
+	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.growth
 	$(BIN)/python -m tests.benchmarks.faces
-	$(BIN)/python -m tests.benchmarks.checks
 	$(BIN)/python -m tests.benchmarks.signals
 	$(BIN)/python -m tests.benchmarks.videos
 	$(BIN)/python -m tests.benchmarks.extension

@@ -528,10 +528,11 @@ def _check_source(checker: Checker, path: Path | str, *, maps: Path | None) -> C
     """Check a file, or what lies at an address, and draw its map."""
     from chalicelib.checks import is_clip
     from chalicelib.clip_header import HEAD
-    from chalicelib.fetching import fetch
     from chalicelib.videos import spool
 
     if isinstance(path, str):
+        from chalicelib.fetching import fetch
+
         data = fetch(path, checker.settings)
         if is_clip(data[:HEAD]):
             with spool(data) as clip:

@@ -26,7 +26,7 @@ import numpy as np
 from infra.archive import weigh
 from infra.package import OUT as PACKAGE
 from infra.package import build, find_templates, is_current, run_chalice
-from tests.benchmarks.checks import make_photo
+from tests.benchmarks.photos import make_photo
 from tests.infra.lambda_process import ROOT, LambdaProcess, can_seal, make_interpreter, make_request
 
 OUT = Path("build/package_benchmark.json")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,9 @@ def open_float() -> Callable[[], object]:
     path = BUILD / "student_float.tflite"
     if not path.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(load_network(FLOAT_STUDENT)).convert())
+        # The converter tells the whole network.
+        with redirect_stdout(sys.stderr):
+            path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(load_network(FLOAT_STUDENT)).convert())
     network = load_interpreter(path)
     return _invoke(network)
 

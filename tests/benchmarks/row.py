@@ -50,12 +50,12 @@ class Row:
 
     def spell(self) -> str:
         """Return the row for the eye."""
-        bar = "" if self.bar is None else f"≥ {self.bar:g} {'held' if self.holds else 'MISSED'}"
+        bar = "" if self.bar is None else f"≥ {self.bar:.3g} {'held' if self.holds else 'MISSED'}"
         spread = f"{self.ratio:.2f} ({self.low:.2f}–{self.high:.2f})"
-        return f"{self.name:<44}{self.ours_ms:>10.1f}{self.peer_ms:>11.1f}  {spread:<24}{bar:<14}{self.peer}"
+        return f"{self.name:<48}{self.ours_ms:>10.1f}{self.peer_ms:>11.1f}  {spread:<24}{bar:<16}{self.peer}"
 
 
-HEAD = f"{'what':<44}{'ours, ms':>10}{'peer, ms':>11}  {'ratio (quartiles)':<24}{'bar':<14}peer"
+HEAD = f"{'what':<48}{'ours, ms':>10}{'peer, ms':>11}  {'ratio (quartiles)':<24}{'bar':<16}peer"
 
 
 def pair(name: str, ours: Side, peer: Side, other: str, runs: int, bar: float | None = None, warm: int = 2) -> Row:

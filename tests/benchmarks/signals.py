@@ -25,7 +25,7 @@ from chalicelib.images import decode
 from chalicelib.settings import Settings
 from chalicelib.signals import find_signals
 from tests.backend.test_signals import GRAPH, SETTINGS, exif_of, xmp
-from tests.benchmarks.checks import make_photo
+from tests.benchmarks.photos import make_photo
 
 OUT = Path("build/signals_benchmark.json")
 # What a picture without any signal may cost more, ms.

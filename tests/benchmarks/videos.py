@@ -29,8 +29,8 @@ from chalicelib.checks import Checker
 from chalicelib.detector import Detector
 from chalicelib.faces import FaceFinder
 from chalicelib.settings import Settings
-from tests.benchmarks.checks import make_photo
 from tests.benchmarks.mtcnn_peer import Peer
+from tests.benchmarks.photos import make_photo
 from training.keras_detector import KerasDetector
 from training.models import FLOAT_STUDENT
 

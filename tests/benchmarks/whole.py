@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -89,9 +89,35 @@ def measure_memory(program: str, folder: Path) -> float:
     return float(told.stdout.splitlines()[-1])
 
 
+class Poster:
+    """Posts JPEGs to a service, over one connection.
+
+    Attributes:
+        port: of the service, on loopback.
+    """
+
+    def __init__(self, port: int) -> None:
+        """Take a port of this machine."""
+        self.port = port
+        self._connection = HTTPConnection("127.0.0.1", port)
+
+    def __call__(self, photo: bytes) -> float:
+        """Post a JPEG with a face, and return the seconds until its check was read."""
+        started = time.perf_counter()
+        self._connection.request("POST", "/v1/checks/image", photo, {"Content-Type": "image/jpeg"})
+        answer = self._connection.getresponse()
+        body = json.loads(answer.read())
+        assert answer.status == 200 and body["faces"], body
+        return time.perf_counter() - started
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
 @contextmanager
-def serve(checker: Checker) -> Iterator[Callable[[bytes], float]]:
-    """Serve by HTTP in this process; lends a function that posts a JPEG and returns its seconds."""
+def serve(checker: Checker) -> Iterator[Poster]:
+    """Serve by HTTP in this process."""
     from backend import app as web
 
     kept = web.checker, web.desk
@@ -99,20 +125,11 @@ def serve(checker: Checker) -> Iterator[Callable[[bytes], float]]:
     web.app.log.disabled = True
     server = Server("127.0.0.1", 0, checker.settings)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = HTTPConnection("127.0.0.1", server.server_address[1])
-
-    def post(photo: bytes) -> float:
-        started = time.perf_counter()
-        connection.request("POST", "/v1/checks/image", photo, {"Content-Type": "image/jpeg"})
-        answer = connection.getresponse()
-        body = json.loads(answer.read())
-        assert answer.status == 200 and body["faces"], body
-        return time.perf_counter() - started
-
+    post = Poster(server.server_address[1])
     try:
         yield post
     finally:
-        connection.close()
+        post.close()
         server.shutdown()
         server.server_close()
         web.checker, web.desk = kept
