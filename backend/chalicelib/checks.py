@@ -22,7 +22,7 @@ from chalicelib.errors import NotFound, TooLarge, UnmaskError, UnsupportedMedia
 from chalicelib.faces import Face, FaceFinder, crop_face, crop_square
 from chalicelib.frames import Frame, hash_frames
 from chalicelib.images import decode, is_light
-from chalicelib.memory import release_promptly
+from chalicelib.memory import tune_allocator
 from chalicelib.quality import find_flaws
 from chalicelib.scenes import Look, describe, is_cut
 from chalicelib.schema import Check, Media, Model, ModelCard, Point, Reason, Signal, Thresholds, Timing, Track
@@ -108,7 +108,7 @@ class Checker:
             ModelUnavailable: a model file is missing or damaged.
             StoreUnavailable: the store cannot be opened.
         """
-        release_promptly()
+        tune_allocator()
         detector = Detector(settings.models, settings.threads)
         finder = FaceFinder(settings.models, search_side=settings.search_side, threads=settings.threads)
         return cls(settings, finder, detector, open_checks(settings) if remember else None)

@@ -393,19 +393,30 @@ class _WindowNetwork:
 
 
 class _CropNetwork:
-    """R-Net or O-Net on square crops of one side, px."""
+    """R-Net or O-Net on square crops of one side, px, with one interpreter for each size of a batch that was met."""
 
     def __init__(self, path: Path, side: int, threads: int) -> None:
+        self._path = path
         self._side = side
-        self._interpreters = {n: _Interpreter(path, threads, (n, side, side, 3)) for n in BATCHES}
+        self._threads = threads
+        self._interpreters: dict[int, _Interpreter] = {}
+        # A missing file must be told at once, not with the first picture; the least batch is met in nearly all.
+        self._ready(BATCHES[-1])
 
     def run(self, pixels: np.ndarray, boxes: np.ndarray, *widths: int) -> list[np.ndarray]:
         """Return the outputs of the given widths, each [n, width], for boxes [n, 4] of a picture."""
         crops = sample_squares(pixels, boxes, self._side)
-        runs = [self._interpreters[n].run(crops[i : i + n], *widths) for i, n in batches(len(boxes))]
+        runs = [self._ready(n).run(crops[i : i + n], *widths) for i, n in batches(len(boxes))]
         if not runs:
             return [np.empty((0, width), np.float32) for width in widths]
         return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
+
+    def _ready(self, count: int) -> _Interpreter:
+        """Return the interpreter for so many crops, made at the first call: a process that checks one picture, as a
+        command does, needs few of them."""
+        if count not in self._interpreters:
+            self._interpreters[count] = _Interpreter(self._path, self._threads, (count, self._side, self._side, 3))
+        return self._interpreters[count]
 
 
 class _Interpreter:

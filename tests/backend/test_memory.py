@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.memory import LARGE, release_promptly
+from chalicelib.memory import LARGE, tune_allocator
 
 # Blocks as large as the decoder's, with small ones between that stay; then what the process still holds, MB. The first
 # one freed makes glibc keep the others.
 CODE = """
 import ctypes, sys
 from pathlib import Path
-from chalicelib.memory import release_promptly
+from chalicelib.memory import tune_allocator
 
-if sys.argv[1] == "promptly":
-    release_promptly()
+if sys.argv[1] == "tuned":
+    tune_allocator()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 libc.free(libc.malloc(16 << 20))
@@ -36,11 +36,11 @@ print(next(int(line.split()[1]) // 1000 for line in open("/proc/self/status") if
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="what a process holds is read from /proc")
 def test_large_blocks_go_back_as_soon_as_they_are_freed() -> None:
-    promptly, by_default = (
+    tuned, by_default = (
         int(subprocess.run([sys.executable, "-c", CODE, how], capture_output=True, text=True, check=True).stdout)
-        for how in ("promptly", "by default")
+        for how in ("tuned", "by default")
     )
-    assert promptly < 100 < by_default
+    assert tuned < 100 < by_default
 
 
 @pytest.mark.parametrize("error", [OSError, TypeError, AttributeError])
@@ -49,7 +49,7 @@ def test_a_system_without_glibc_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch
         raise error
 
     monkeypatch.setattr(ctypes, "CDLL", refuse)
-    release_promptly()
+    tune_allocator()
 
 
 def test_pictures_of_common_sizes_stay_below_what_counts_as_large() -> None:
