@@ -60,7 +60,7 @@ def draw_curve(name: str, sizes: list[float], do: Callable[[float], object], run
             if run >= 0:
                 times[size].append(taken)
     ms = [float(np.median(times[size])) * 1000 for size in sizes]
-    half = len(sizes) // 2
+    half = (len(sizes) - 1) // 2
     slope = np.polyfit(np.log(sizes[half:]), np.log(ms[half:]), 1)[0]
     return Curve(name, sizes, ms, float(slope))
 

@@ -76,8 +76,8 @@ def test_steps_add_up_to_the_check(checker: Checker, tmp_path: Path, monkeypatch
 
 
 def test_a_curve_knows_its_slope(tmp_path: Path) -> None:
-    assert draw_curve("a", [1.0, 2, 4, 8], lambda size: size, runs=1).exponent == pytest.approx(1.0)
-    assert draw_curve("a", [1.0, 2, 4, 8], lambda size: size**2, runs=1).exponent == pytest.approx(2.0)
+    assert draw_curve("a", [1.0, 2.0, 4.0, 8.0], lambda size: size, runs=1).exponent == pytest.approx(1.0)
+    assert draw_curve("a", [1.0, 2.0, 4.0, 8.0], lambda size: size**2, runs=1).exponent == pytest.approx(2.0)
     curve = grow_store(tmp_path, 10_000, runs=1)
     assert curve.sizes == [1000.0, 10_000.0]
     store = fill_store(tmp_path / "more.sqlite3", 5)
