@@ -58,6 +58,7 @@ bench: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[peers]"
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.growth
+	$(BIN)/python -m tests.benchmarks.roofline
 	$(BIN)/python -m tests.benchmarks.faces
 	$(BIN)/python -m tests.benchmarks.signals
 	$(BIN)/python -m tests.benchmarks.videos
