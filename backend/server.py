@@ -141,6 +141,8 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE
+    # Head and body are two writes: otherwise the second may wait 40 ms until the client acknowledges the first.
+    disable_nagle_algorithm = True
     server: Server
 
     def handle_expect_100(self) -> bool:
