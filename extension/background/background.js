@@ -57,8 +57,13 @@ chrome.runtime.onConnect.addListener((port) => {
   if (port.name === "check") serveCheck(port);
 });
 
+// Scripts in pages read no settings, above all not the key of the service. Firefox knows no such level: there they could,
+// though no page can.
+void chrome.storage.local.setAccessLevel?.({ accessLevel: "TRUSTED_CONTEXTS" });
+
 chrome.runtime.onMessage.addListener((message, sender, reply) => {
-  const answer = ANSWERS[message.kind];
+  // What every object inherits is no answer.
+  const answer = Object.hasOwn(ANSWERS, message.kind) ? ANSWERS[message.kind] : null;
   if (!answer || sender.id !== chrome.runtime.id) return false;
   answer(message, sender).then(
     (value) => reply({ value }),
@@ -75,12 +80,13 @@ const ANSWERS = {
     const click = clicks.get(name);
     clicks.delete(name);
     if (!click) return null;
-    const settings = await readSettings();
+    const { language, theme, showBand } = await readSettings();
     const [strings, ...sheets] = await Promise.all([
-      readLanguage(settings.language),
+      readLanguage(language),
       ...["shared/palette.css", "content/card.css", "shared/verdict_view.css"].map(readFile),
     ]);
-    return { click, settings, strings, sheets };
+    // The key of the service is nobody's in a page.
+    return { click, settings: { theme, showBand }, strings, sheets };
   },
   async forget({ id }) {
     await (await connectService()).forgetCheck(id);

@@ -55,7 +55,7 @@ async function tellWorker(kind, more = {}) {
 
 /** All that follows from one click, until its card is closed. */
 class Session {
-  /** @param {{click: any, settings: any, strings: import("../common/languages.js").Strings, sheets: string[]}} given */
+  /** @param {{click: any, settings: Pick<import("../common/settings.js").Settings, "theme" | "showBand">, strings: import("../common/languages.js").Strings, sheets: string[]}} given */
   constructor({ click, settings, strings, sheets }) {
     this.click = click;
     this.settings = settings;

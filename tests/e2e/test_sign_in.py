@@ -53,11 +53,16 @@ READ_STORES = """async () => {
     }
     return JSON.stringify(kept);
 }"""
+SET_KEY = """async () => {
+    const { settings } = await chrome.storage.local.get("settings");
+    await chrome.storage.local.set({ settings: { ...settings, key: "key-of-the-service" } });
+}"""
 # What a script of the extension in a page can get hold of, and what it is told when it asks the worker.
 LOOK_AROUND = """(async () => {
-    const found = [await chrome.storage.local.get(), await indexedDB.databases(), Object.keys(chrome.storage)];
-    try { found.push(await chrome.storage.session.get()); } catch (error) { found.push(String(error)); }
-    for (const kind of ["token", "pass", "account", "signIn", "clicked"])
+    const found = [await indexedDB.databases(), Object.keys(chrome.storage)];
+    for (const area of ["local", "session"])
+        try { found.push(await chrome.storage[area].get()); } catch (error) { found.push(String(error)); }
+    for (const kind of ["token", "pass", "account", "signIn", "clicked", "toString", "constructor"])
         found.push(await Promise.race([
             chrome.runtime.sendMessage({ kind }).catch(String),
             new Promise((resolve) => setTimeout(resolve, 300, "no answer")),
@@ -261,12 +266,13 @@ def test_scripts_in_pages_get_hold_of_no_token(
     sign_in(panel, email)
     token = panel.evaluate(READ_PASS)["id"]
     refresh = json.loads(panel.evaluate(READ_STORES))[-1][0]["refresh"]
+    panel.evaluate(SET_KEY)
     page = show(extension, site, "cross-origin")
     extension.wait_for_card(page, "verdict")
     found = extension.evaluate(LOOK_AROUND, page)
-    for secret in (token, refresh, email, "unmask-accounts"):
+    for secret in (token, refresh, email, "unmask-accounts", "key-of-the-service"):
         assert secret not in found
-    assert "not allowed" in found
+    assert found.count("not allowed") == 2
 
 
 def test_a_card_offers_to_sign_in_and_keeps_what_was_written(
