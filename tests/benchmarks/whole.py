@@ -147,8 +147,10 @@ def write_photos(folder: Path, count: int) -> Path:
 
 
 def _environment(folder: Path) -> dict[str, str]:
+    # Compiled modules are kept, as on any machine that runs a command twice.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **kept,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'backend'}",
         "UNMASK_STORE_PATH": str(folder / "checks.sqlite3"),
     }

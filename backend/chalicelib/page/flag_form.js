@@ -44,7 +44,7 @@ export class FlagForm {
     this.state = state;
     this.place = make("div", { class: "unmask-flag" });
     this.redraw();
-    if (this.stage === "sent") this.say("done");
+    if (this.stage === "sent") this.say(this.nameEnd());
     return this.place;
   }
 
@@ -69,6 +69,11 @@ export class FlagForm {
     });
   }
 
+  /** @returns {"done" | "doneByHand"} what becomes of the flag: without picture and address no model can look again */
+  nameEnd() {
+    return this.keep || this.offer.host !== null ? "done" : "doneByHand";
+  }
+
   async send() {
     const { note, keep, offer } = this;
     await this.attempt("sending", async () => {
@@ -88,7 +93,7 @@ export class FlagForm {
       }
       this.signedOut = false;
       this.enter("sent");
-      this.say("done");
+      this.say(this.nameEnd());
     });
   }
 

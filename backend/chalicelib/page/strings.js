@@ -243,6 +243,7 @@ export const english = {
       cancel: "Cancel",
       sending: "Flagging …",
       done: "Flagged. It will be looked at again.",
+      doneByHand: "Flagged for a person. No model can look again, since neither picture nor address was sent.",
       failed: "This could not be flagged. Try again.",
       tooLarge: "The picture is too large to be sent along. Untick it and try again.",
       lost: "The picture is no longer at hand. Send again to flag the verdict alone.",
