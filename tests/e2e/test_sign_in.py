@@ -279,6 +279,8 @@ def test_a_card_offers_to_sign_in_and_keeps_what_was_written(
     open_panel: Open, extension: Extension, strict: Proxy, site: Site, people: UserPool, email: str
 ) -> None:
     people.add(email, PASSWORD)
+    # With another key it is another service: what was learnt of it in the minutes before does not hold.
+    extension.ask(SET_KEY)
     page = show(extension, site, "cross-origin")
     extension.wait_for_card(page, "verdict")
     extension.press(page, "Flag for re-check")
