@@ -21,8 +21,7 @@ import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.faces import crop_face
-from chalicelib.images import decode
-from chalicelib.settings import MODELS, Settings
+from chalicelib.settings import MODELS
 from tests.benchmarks.mtcnn_peer import Peer
 
 BUILD = Path("build/peers")
@@ -154,11 +153,11 @@ def open_float() -> Callable[[], object]:
     return _invoke(network)
 
 
-def open_int8(threads: int = 1) -> Callable[[], object]:
+def open_int8() -> Callable[[], object]:
     """Return one inference of the network that is served."""
     from chalicelib.runtime import load_interpreter
 
-    return _invoke(load_interpreter(MODELS / "detector.tflite", threads))
+    return _invoke(load_interpreter(MODELS / "detector.tflite"))
 
 
 def open_onnx() -> Callable[[], object]:
@@ -215,11 +214,6 @@ def open_tflite() -> Iterator[Callable[[], object]]:
 
         yield ask
         sending.close()
-
-
-def decode_plainly(photo: bytes) -> np.ndarray:
-    """Decode a JPEG as our service does."""
-    return decode(photo, Settings()).pixels
 
 
 def _invoke(network: Any) -> Callable[[], object]:
