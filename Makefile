@@ -33,7 +33,7 @@ destroy: $(VENV)/.base
 # The image that re-scores at night; needs docker, and a stack to push it to. TAG is told to the stack as ImageTag.
 TAG ?= 1
 image: $(VENV)/.base
-	infra/batch/push.sh $(STAGE) $(TAG)
+	PYTHON=$(BIN)/python infra/batch/push.sh $(STAGE) $(TAG)
 
 smoke: $(VENV)/.base
 	@$(BIN)/python -m infra.smoke $(URL)

@@ -3,7 +3,7 @@
 #   push.sh STAGE TAG [EXTRA]      EXTRA: batch, or batch-gpu for machines with a GPU
 set -eu
 stage=$1 tag=$2 extra=${3:-batch}
-image=$(python3 -m infra.deploy --stage "$stage" --output ImageRepository):$tag
+image=$("${PYTHON:-python3}" -m infra.deploy --stage "$stage" --output ImageRepository):$tag
 docker build --build-arg "EXTRA=$extra" -f infra/batch/Dockerfile -t "$image" .
 aws ecr get-login-password | docker login --username AWS --password-stdin "${image%%/*}"
 docker push "$image"
