@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import errno
 import functools
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -15,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -114,8 +111,11 @@ def summarise(entry: EntryPoint) -> str:
 
     Importing it would bring TensorFlow to `unmask --help`, or fail where that is not installed.
     """
+    import ast
+    from importlib.util import find_spec
+
     try:
-        found = importlib.util.find_spec(entry.module)
+        found = find_spec(entry.module)
     except ModuleNotFoundError:
         found = None
     if found is None or found.origin is None:
@@ -232,6 +232,8 @@ def serve(host: str, port: int) -> None:
 
     The API is described at /v1/openapi.json. Ctrl-C ends it.
     """
+    from ipaddress import ip_address
+
     from backend import app
     from backend.server import Server
 

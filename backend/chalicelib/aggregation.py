@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from statistics import fmean
+from math import fsum
 
 Rule = Callable[[Sequence[float]], float]
 
@@ -15,7 +15,7 @@ TOP = 0.25
 
 def average(odds: Sequence[float]) -> float:
     """Return the mean."""
-    return fmean(odds)
+    return fsum(odds) / len(odds)
 
 
 def trust_the_confident(odds: Sequence[float]) -> float:
@@ -27,15 +27,15 @@ def trust_the_confident(odds: Sequence[float]) -> float:
     """
     fake = [one for one in odds if one > SURE]
     if len(fake) > len(odds) / 2.5:
-        return fmean(fake)
+        return average(fake)
     real = [one for one in odds if one < -SURE]
-    return fmean(real) if len(real) > 0.9 * len(odds) else fmean(odds)
+    return average(real) if len(real) > 0.9 * len(odds) else average(odds)
 
 
 def average_the_highest(odds: Sequence[float]) -> float:
     """Return the mean of the highest quarter: a clip is as fake as its worst moments."""
     kept = max(1, round(TOP * len(odds)))
-    return fmean(sorted(odds)[-kept:])
+    return average(sorted(odds)[-kept:])
 
 
 RULES: dict[str, Rule] = {

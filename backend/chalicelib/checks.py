@@ -7,11 +7,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +28,6 @@ from chalicelib.schema import Check, Media, Model, ModelCard, Point, Reason, Sig
 from chalicelib.schema import Face as FaceRecord
 from chalicelib.settings import Settings
 from chalicelib.signals import find_signals
-from chalicelib.store import Store
-from chalicelib.stores import open_checks
 from chalicelib.times import now, spell_time
 from chalicelib.tracks import Sighting, follow_faces, pick_faces
 from chalicelib.verdicts import (
@@ -44,11 +41,17 @@ from chalicelib.verdicts import (
     judge_picture,
     judge_track,
 )
-from chalicelib.videos import Clip, open_clip, spool
 
-Result = TypeVar("Result")
+if TYPE_CHECKING:
+    from chalicelib.beside import Aside
+    from chalicelib.store import Store
+    from chalicelib.videos import Clip
+
 # Of some faces: logits float32 [n], maps float32 [n, h, w].
 _Answers = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+_NONE: _Answers = np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
+# Faces of frames that are scored while further frames are searched.
+_Scoring: TypeAlias = "Aside[Sequence[_Cut], _Answers]"
 # Called with the frames that were looked at, and those that there are at most.
 Progress = Callable[[int, int], None]
 
@@ -111,7 +114,12 @@ class Checker:
         tune_allocator()
         detector = Detector(settings.models, settings.threads)
         finder = FaceFinder(settings.models, search_side=settings.search_side, threads=settings.threads)
-        return cls(settings, finder, detector, open_checks(settings) if remember else None)
+        if not remember:
+            return cls(settings, finder, detector, None)
+        # What is not remembered does not wait for a database.
+        from chalicelib.stores import open_checks
+
+        return cls(settings, finder, detector, open_checks(settings))
 
     @property
     def model(self) -> Model:
@@ -168,6 +176,8 @@ class Checker:
     def check_fetched(self, data: bytes) -> Check:
         """Check what `fetch` has brought, as `check_image` or `check_video` does; a page is told as such."""
         if is_clip(data[:HEAD]):
+            from chalicelib.videos import spool
+
             with spool(data) as path:
                 return self.check_video(path)
         try:
@@ -315,9 +325,16 @@ class Checker:
         return Prepared(media, find_signals(image.blocks), cuts, len(found) - len(faces), watch)
 
     def _judge_frames(self, frames: Sequence[Frame], sha256: str) -> Check:
+        # Most checks are of pictures, and need no thread.
+        from chalicelib.beside import Ahead, Aside
+
+        def may(number: int) -> bool:
+            return number < len(frames) and is_light(frames[number].data)
+
         watch = _Stopwatch()
         clip = _Clip()
-        with _Aside(self._infer) as aside, _Ahead(frames, self.settings) as ahead:
+        decoding = Ahead(lambda number: _decode_frame(number + 1, frames[number].data, self.settings), may, "decode")
+        with Aside(self._infer, "detector") as aside, decoding as ahead:
             for number, frame in enumerate(frames):
                 with self._room:
                     pixels, seconds = ahead.take(number)
@@ -328,19 +345,22 @@ class Checker:
                             f"The frames have more than {self.settings.max_clip_pixels / 1e6:g} million pixels "
                             "together, the most that can be read."
                         )
-                    aside.add(self._search_frame(frame.time, pixels, clip, watch))
-            answers = aside.gather(watch)
+                    self._search_frame(frame.time, pixels, clip, watch, aside)
+            answers = _join(aside.gather(), watch)
         return self._judge_clip(clip, answers, sha256, "frames", len(frames), watch)
 
     def _judge_video(self, path: Path, sha256: str, progress: Progress, limits: Settings) -> Check:
+        from chalicelib.beside import Aside
+        from chalicelib.videos import open_clip
+
         watch = _Stopwatch()
-        with self._screen, open_clip(path, limits) as film, _Aside(self._infer) as aside:
+        with self._screen, open_clip(path, limits) as film, Aside(self._infer, "detector") as aside:
             clip = self._watch(film, watch, progress, aside)
-            answers = aside.gather(watch)
+            answers = _join(aside.gather(), watch)
         clip.cut_short = film.cut_short
         return self._judge_clip(clip, answers, sha256, film.format, film.count, watch)
 
-    def _watch(self, film: Clip, watch: _Stopwatch, progress: Progress, aside: _Aside) -> _Clip:
+    def _watch(self, film: Clip, watch: _Stopwatch, progress: Progress, aside: _Scoring) -> _Clip:
         """Cut out the faces to judge, frame after frame; while one is searched, the next is decoded."""
         clip = _Clip()
         frames = iter(film)
@@ -351,11 +371,13 @@ class Checker:
             if frame is None:
                 return clip
             with self._room:
-                aside.add(self._search_frame(frame.time, frame.pixels, clip, watch))
+                self._search_frame(frame.time, frame.pixels, clip, watch, aside)
             progress(len(clip.times), max(len(clip.times), min(film.count, self.settings.max_frames)))
 
-    def _search_frame(self, time: float, pixels: npt.NDArray[np.uint8], clip: _Clip, watch: _Stopwatch) -> list[_Cut]:
-        """Cut out the faces of the next frame, and return them."""
+    def _search_frame(
+        self, time: float, pixels: npt.NDArray[np.uint8], clip: _Clip, watch: _Stopwatch, aside: _Scoring
+    ) -> None:
+        """Cut out the faces of the next frame, and have them scored."""
         height, width = pixels.shape[:2]
         if not clip.times:
             clip.size = width, height
@@ -365,6 +387,8 @@ class Checker:
         clip.left_out += sum(map(self._fits, found)) > sum(map(self._fits, faces))
         with watch.time("detector"):
             cuts = [self._cut(face, pixels) for face in faces]
+        if cuts:
+            aside.add(cuts)
         clip.cuts += cuts
         clip.sightings += [_sight(len(clip.times), face, width, height) for face in faces]
         look = describe(pixels)
@@ -372,7 +396,6 @@ class Checker:
             clip.scenes.append(len(clip.times))
         clip.look = look
         clip.times.append(time)
-        return cuts
 
     def _judge_clip(
         self, clip: _Clip, answers: _Answers, sha256: str, format: str, count: int, watch: _Stopwatch
@@ -461,7 +484,7 @@ class Checker:
     def _infer(self, cuts: Sequence[_Cut]) -> _Answers:
         """Return the logit and map of each face; of none, none."""
         if not cuts:
-            return np.zeros(0, np.float32), np.zeros((0, 1, 1), np.float32)
+            return _NONE
         return self._detector.score(np.stack([cut.crop for cut in cuts]))
 
     def _calibrate(
@@ -565,69 +588,6 @@ class _Followed:
     track: Track
 
 
-class _Aside:
-    """Scores the faces of a clip's frames in a thread of its own, while further frames are searched."""
-
-    def __init__(self, infer: Callable[[Sequence[_Cut]], _Answers]) -> None:
-        self._infer = infer
-        self._pool = ThreadPoolExecutor(1, "detector")
-        self._parts: list[Future[tuple[_Answers, float]]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def add(self, cuts: Sequence[_Cut]) -> None:
-        """Have the faces of the next frame scored."""
-        if cuts:
-            self._parts.append(self._pool.submit(_timed, self._infer, cuts))
-
-    def gather(self, watch: _Stopwatch) -> _Answers:
-        """Wait for all that was added; raises what `_infer` raised."""
-        told = [part.result() for part in self._parts]
-        for _, seconds in told:
-            watch.add("detector", seconds)
-        if not told:
-            return self._infer([])
-        return np.concatenate([logits for (logits, _), _ in told]), np.concatenate([maps for (_, maps), _ in told])
-
-
-class _Ahead:
-    """Decodes a clip's frames, each while the one before is searched."""
-
-    def __init__(self, frames: Sequence[Frame], settings: Settings) -> None:
-        self._frames = frames
-        self._settings = settings
-        self._pool = ThreadPoolExecutor(1, "decode")
-        self._next: Future[tuple[npt.NDArray[np.uint8], float]] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def take(self, number: int) -> tuple[npt.NDArray[np.uint8], float]:
-        """Return a frame's pixels and the seconds that they took; they are asked for in order, from 0."""
-        ahead, self._next = self._next, None
-        told = ahead.result() if ahead else self._decode(number)
-        if number + 1 < len(self._frames) and is_light(self._frames[number + 1].data):
-            self._next = self._pool.submit(self._decode, number + 1)
-        return told
-
-    def _decode(self, number: int) -> tuple[npt.NDArray[np.uint8], float]:
-        return _timed(_decode_frame, number + 1, self._frames[number].data, self._settings)
-
-
-def _timed(act: Callable[..., Result], *arguments: object) -> tuple[Result, float]:
-    """Return what came of something, and the seconds that it took."""
-    started = time.perf_counter()
-    result = act(*arguments)
-    return result, time.perf_counter() - started
-
-
 class _Stopwatch:
     """Adds up what each step of a check takes."""
 
@@ -673,6 +633,15 @@ def _decode_frame(number: int, data: bytes, settings: Settings) -> npt.NDArray[n
         return decode(data, settings).pixels
     except UnmaskError as error:
         raise type(error)(f"Frame {number}: {error.message}", code=error.code) from error
+
+
+def _join(parts: Sequence[tuple[_Answers, float]], watch: _Stopwatch) -> _Answers:
+    """Return the answers of all frames as one, and count the seconds that they took."""
+    for _, seconds in parts:
+        watch.add("detector", seconds)
+    if not parts:
+        return _NONE
+    return np.concatenate([logits for (logits, _), _ in parts]), np.concatenate([maps for (_, maps), _ in parts])
 
 
 def _thresholds(calibration: Calibration) -> Thresholds:
