@@ -203,6 +203,13 @@ _PRESETS = (
         recipe=Recipe(architecture="colours"),
     ),
     Preset(
+        name="traces",
+        project="ours",
+        title="a member that keeps the picture's resolution at first, four times as dear: train it on a GPU",
+        published="",
+        recipe=Recipe(architecture="traces", map_weight=0.4, fine=0.6),
+    ),
+    Preset(
         name="high-pass",
         project="ours",
         title="a member that sees residuals of high-pass filters only, trained as the student is",

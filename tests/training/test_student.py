@@ -41,10 +41,29 @@ def test_a_member_sees_half_as_finely_by_the_whole_of_the_network() -> None:
     assert member.count_params() > 2 * build_student(64, 0.35, None).count_params()
 
 
-@pytest.mark.parametrize(("whole", "stride"), [(False, 16), (True, 32)])
-def test_a_side_that_does_not_fit_is_refused(whole: bool, stride: int) -> None:
+def test_a_fine_member_halves_one_time_less_with_the_same_weights() -> None:
+    keras.utils.set_random_seed(0)
+    fine = build_student(64, 0.35, None, whole=True, fine=True)
+    assert fine.get_layer("evidence").output.shape == (None, 4, 4, 1)
+    assert fine.get_layer("Conv1").output.shape[1] == 64
+    coarse = build_student(64, 0.35, None, whole=True)
+    assert fine.count_params() == coarse.count_params()
+
+
+def test_a_fine_member_begins_with_published_weights_as_every_student_does(shared: Path) -> None:
+    weights = shared / "weights" / "mobilenet_v2_0.35_imagenet_notop.weights.h5"
+    fine, coarse = (build_student(96, 0.35, weights, whole=True, fine=fine) for fine in (True, False))
+    for layer in coarse.layers:
+        if layer.weights and layer.name != "evidence":
+            assert all(map(np.array_equal, layer.get_weights(), fine.get_layer(layer.name).get_weights())), layer.name
+
+
+@pytest.mark.parametrize(
+    ("whole", "fine", "stride"), [(False, False, 16), (True, False, 32), (True, True, 16), (False, True, 8)]
+)
+def test_a_side_that_does_not_fit_is_refused(whole: bool, fine: bool, stride: int) -> None:
     with pytest.raises(ValueError, match=f"multiple of {stride}"):
-        build_student(100, 0.35, None, whole=whole)
+        build_student(100 if stride > 8 else 98, 0.35, None, whole=whole, fine=fine)
 
 
 def test_the_shared_start_loads(shared: Path) -> None:

@@ -45,14 +45,22 @@ class Architecture:
     evidence: bool = True
 
 
-def _make_student(width: float, *, whole: bool = False) -> Callable[[int, str | None], keras.Model]:
-    return lambda side, weights: build_student(side, width, weights, unfreeze_from=0, whole=whole)
+def _make_student(width: float, *, whole: bool = False, fine: bool = False) -> Callable[[int, str | None], keras.Model]:
+    return lambda side, weights: build_student(side, width, weights, unfreeze_from=0, whole=whole, fine=fine)
 
 
 _OURS = [
     Architecture("student", "the first part of MobileNetV2 1.0: what is served", 160, 32, _make_student(1.0), 16),
     Architecture("student-0.35", "the student at a third of its width", 128, 32, _make_student(0.35), 16),
     Architecture("colours", "the whole of MobileNetV2 1.0: a member", 224, 32, _make_student(1.0, whole=True), 32),
+    Architecture(
+        "traces",
+        "colours at twice the resolution throughout, for what generators leave: a member",
+        224,
+        32,
+        _make_student(1.0, whole=True, fine=True),
+        16,
+    ),
     Architecture("high-pass", "the student on noise residuals alone: a member", 160, 32, build_high_pass, 16),
 ]
 _PUBLISHED = [

@@ -13,6 +13,8 @@ from training.networks.folding import fold_normalisation, scale_kernels
 LAST = "block_13_expand_relu"
 # How much coarser than the view its map is, and that of the whole MobileNetV2.
 STRIDE, WHOLE_STRIDE = 16, 32
+# The first convolution, which halves the resolution unless it is told not to.
+STEM = "Conv1"
 
 
 def build_student(
@@ -22,6 +24,7 @@ def build_student(
     unfreeze_from: int = 4,
     *,
     whole: bool = False,
+    fine: bool = False,
 ) -> keras.Model:
     """MobileNetV2 up to `LAST`, its normalisations folded, under a convolutional head: 1×1 to one channel, the mean.
 
@@ -35,15 +38,17 @@ def build_student(
         unfreeze_from: inverted-residual block from which layers are trained (0 to 13); what lies below
             keeps its weights.
         whole: take MobileNetV2 to its end, as a member of the ensemble, which need not be fast, does.
+        fine: let the first convolution keep the resolution (Gragnaniello et al. 2021), since what generators leave is
+            finer than what survives being halved at once; all that follows takes four times as long.
 
     Returns:
         float32 [N, side, side, 3] in [-1, 1] to a logit [N, 1]; the layer "evidence" holds the map
-        [N, side / stride, side / stride, 1]; the stride is `STRIDE`, or `WHOLE_STRIDE`.
+        [N, side / stride, side / stride, 1]; the stride is `STRIDE`, or `WHOLE_STRIDE`, and half of it where fine.
 
     Raises:
         ValueError: the side is not a multiple of the stride, or the weights do not fit.
     """
-    stride = WHOLE_STRIDE if whole else STRIDE
+    stride = (WHOLE_STRIDE if whole else STRIDE) // (2 if fine else 1)
     if side % stride:
         raise ValueError(f"side must be a multiple of {stride}. Received: {side}")
     backbone = keras.applications.MobileNetV2(
@@ -56,6 +61,8 @@ def build_student(
         backbone.load_weights(weights)
     if not whole:
         backbone = keras.Model(backbone.input, backbone.get_layer(LAST).output, name=backbone.name)
+    if fine:
+        backbone = _keep_resolution(backbone)
     backbone = fold_normalisation(backbone)
     if weights is None:
         scale_kernels(backbone)
@@ -63,6 +70,17 @@ def build_student(
     evidence = keras.layers.Conv2D(1, 1, name="evidence")(keras.layers.Dropout(0.2)(backbone.output))
     logit = keras.layers.GlobalAveragePooling2D(name="logit")(evidence)
     return keras.Model(backbone.input, logit, name="student")
+
+
+def _keep_resolution(backbone: keras.Model) -> keras.Model:
+    """Return a MobileNetV2 of the same weights whose first convolution halves nothing."""
+    config = backbone.get_config()
+    for layer in config["layers"]:
+        if layer["config"]["name"] == STEM:
+            layer["config"]["strides"] = (1, 1)
+    finer = keras.Model.from_config(config)
+    finer.set_weights(backbone.get_weights())
+    return finer
 
 
 def freeze_below(backbone: keras.Model, first_trained: str) -> None:
