@@ -147,11 +147,14 @@ class Extension:
         return self.worker.evaluate(script, value)
 
     def reset(self, **settings: Any) -> None:
-        """Close every page but one, forget the history and begin with these settings."""
+        """Close every page but one and the side panel, forget the history and begin with these settings."""
         for page in self.context.pages[1:]:
             page.close()
+        # Beside a panel that a test left open, a headless browser draws one frame a second.
         self.ask(
             """async (settings) => {
+                for (const { id } of await chrome.windows.getAll())
+                    await chrome.sidePanel.close?.({ windowId: id }).catch(() => {});
                 await chrome.storage.local.clear();
                 await chrome.storage.session.clear();
                 await chrome.storage.local.set({ settings });
