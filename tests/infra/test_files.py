@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -47,9 +48,15 @@ def test_the_entry_point_runs_here_as_it_would_there(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("unmask")
     if not program.exists():
         pytest.skip("unmask is not installed beside this Python")
+    environment = {
+        # What lies here is run, wherever the installed program would look.
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "backend")]),
+        "UNMASK_STORE_PATH": str(tmp_path / "checks.sqlite3"),
+        "AWS_BATCH_JOB_ARRAY_INDEX": "1",
+    }
     told = subprocess.run(
         [program, *entry[1:], "--manifest", tmp_path / "manifest.jsonl", "--slices", "2", "--out", tmp_path / "report"],
-        env={"UNMASK_STORE_PATH": str(tmp_path / "checks.sqlite3"), "AWS_BATCH_JOB_ARRAY_INDEX": "1"},
+        env=environment,
         cwd=tmp_path,
         capture_output=True,
         text=True,
