@@ -36,6 +36,9 @@ CARD: dict[str, Any] = {
     },
 }
 
+# What botocore has read of AWS's services, by path: each test begins a session, which would read its megabytes anew.
+DESCRIPTIONS: dict[str, Any] = {}
+
 
 def mark(box: tuple[float, float, float, float]) -> np.ndarray:
     """Return eyes, nose and corners of the mouth where they most often lie in a box, float32 [5, 2]."""
@@ -120,7 +123,16 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """AWS in this process, as far as it is asked for here, and nothing of the real one; the names of all calls."""
     moto = pytest.importorskip("moto")
     from botocore.client import BaseClient
+    from botocore.loaders import JSONFileLoader
 
+    load = JSONFileLoader.load_file
+
+    def load_once(loader: JSONFileLoader, path: str) -> Any:
+        if path not in DESCRIPTIONS:
+            DESCRIPTIONS[path] = load(loader, path)
+        return DESCRIPTIONS[path]
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", load_once)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
