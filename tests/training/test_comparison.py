@@ -73,10 +73,11 @@ ALL = (
 
 @contextmanager
 def shortened() -> Iterator[pytest.MonkeyPatch]:
-    """Time nothing, grow few trees, and know two degradations, one of which cannot be made."""
+    """Time nothing, grow few trees, show few faces, and know two degradations, one of which cannot be made."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.comparison.time_apart", lambda specs: dict.fromkeys(specs, 1.5))
         patch.setattr("training.probes.TREES", 10)
+        patch.setattr("training.reporting.sheets.MOST", 4)
         patch.setattr(bench_module, "degradations", lambda: {"half size": HARMS["half size"], "H.264 CRF 35": broken})
         patch.setattr("training.reporting.content.degradations", lambda: ["half size", "H.264 CRF 35"])
         yield patch

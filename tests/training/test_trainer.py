@@ -248,6 +248,7 @@ def test_rows_without_a_file_are_left_out_aloud_and_none_with_one_is_refused(
         train(untrained, manifest, tmp_path, tmp_path / "other")
 
 
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("keep", "says"),
     [
@@ -268,6 +269,7 @@ def test_one_class_or_none_cannot_be_trained_on(collection: Path, found: Path, t
         train(PASSES, manifest, collection, run_in(tmp_path / "run", found))
 
 
+@pytest.mark.usefixtures("tiny")
 def test_pictures_without_faces_cannot_be_trained_on(cat: np.ndarray, tmp_path: Path) -> None:
     import cv2
 
