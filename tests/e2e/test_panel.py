@@ -438,8 +438,10 @@ def test_the_history_keeps_finds_and_forgets(open_panel: Open) -> None:
 
 
 def test_beyond_the_limit_the_oldest_are_dropped_and_long_lists_come_in_parts(open_panel: Open) -> None:
+    # From a window without the list, which would be drawn anew for each.
+    window = open_panel("?origin=https://cdn.example/*", page="allow.html")
+    window.evaluate(ADD_ENTRIES, [503, {"thumbnail": None}])
     panel = open_panel("#history")
-    panel.evaluate(ADD_ENTRIES, [503, {"thumbnail": None}])
     history = panel.locator("#view-history")
     expect(history).to_contain_text("Checks kept: 500")
     rows = history.get_by_role("listitem")
@@ -858,7 +860,7 @@ def fill_panel(panel: Any, service: Proxy) -> None:
     expect(panel.locator("[data-state=verdict]")).to_be_visible()
 
 
-@pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "en"), ("light", "ar"), ("dark", "ar")])
+@pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "ar")])
 def test_no_barrier_is_found_in_any_view(open_panel: Open, service: Proxy, scheme: str, language: str) -> None:
     if not AXE.is_file():
         pytest.skip("needs axe-core (npm ci in extension/)")
