@@ -31,7 +31,8 @@ models = Path({str(MODELS)!r})
 Detector(models), FaceFinder(models)
 print("ready", flush=True)
 """
-MEMORY = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)"
+# Not ru_maxrss, which keeps what the process that started this one held.
+MEMORY = 'print(next(int(line.split()[1]) / 1e3 for line in open("/proc/self/status") if line.startswith("VmHWM")))'
 
 
 def run(command: list[str], folder: Path, processors: int | None = None) -> None:

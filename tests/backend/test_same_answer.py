@@ -1,0 +1,122 @@
+"""What makes a check fast moves no answer: beside the plainest way to do each step, on real faces of every source."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chalicelib import faces
+from chalicelib.checks import Checker
+from chalicelib.detector import Detector, normalise
+from chalicelib.faces import Face, FaceFinder, crop_square, resize_square
+from chalicelib.frames import Frame
+from chalicelib.images import decode
+from chalicelib.runtime import load_interpreter
+from chalicelib.settings import Settings
+from training.manifest import read_manifest
+
+# Pictures of each source and label, of which there are nine.
+EACH = 13
+# Of a logit. Far less than a step of int8: the kernels are the same, so only a mistake of ours could move it.
+LEAST_STEP = 1e-3
+# px
+NEAR = 1.0
+
+
+@pytest.fixture(scope="module")
+def pictures(shared: Path) -> list[bytes]:
+    """JPEGs of every source and label, evenly from all of each."""
+    kinds = defaultdict(list)
+    for sample in read_manifest(shared / "data" / "faces.csv"):
+        kinds[sample.source, sample.label].append(sample.path)
+    paths = [path for kind in kinds.values() for path in kind[:: max(1, len(kind) // EACH)][:EACH]]
+    assert len(paths) >= 100
+    return [(shared / "data" / path).read_bytes() for path in paths]
+
+
+class Plain:
+    """Finds and scores with networks that are made anew for every picture and see one crop at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.models = settings.models
+        shipped = Detector(self.models)
+        self.side, self.card, self.calibration = shipped.side, shipped.card, shipped.calibration
+
+    def find(self, pixels: np.ndarray) -> list[Face]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(faces, "BATCHES", (1,))
+            return FaceFinder(self.models).find(pixels)
+
+    def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        answers = [self._infer(crop) for crop in crops]
+        return np.float32([logit for logit, _ in answers]), np.stack([grid for _, grid in answers])
+
+    def _infer(self, crop: np.ndarray) -> tuple[float, np.ndarray]:
+        network = load_interpreter(self.models / "detector.tflite")
+        network.set_tensor(network.get_input_details()[0]["index"], normalise(crop)[None])
+        network.invoke()
+        outputs = {len(told["shape"]): network.get_tensor(told["index"]) for told in network.get_output_details()}
+        return float(outputs[2][0, 0]), outputs[4][0, ..., 0]
+
+
+class Heard:
+    """The served detector, which remembers the logits that it gave."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._detector = Detector(settings.models)
+        self.side, self.card, self.calibration = (
+            self._detector.side,
+            self._detector.card,
+            self._detector.calibration,
+        )
+        self.logits: list[float] = []
+
+    def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logits, maps = self._detector.score(crops)
+        self.logits += logits.tolist()
+        return logits, maps
+
+
+def test_a_check_answers_as_the_plainest_way_does(pictures: list[bytes]) -> None:
+    settings = Settings()
+    plain, heard = Plain(settings), Heard(settings)
+    plainly, served = Checker(settings, plain, plain, None), Checker(settings, FaceFinder(settings.models), heard, None)
+    found = 0
+    for data in pictures:
+        heard.logits.clear()
+        check, expected = served.check_image(data), plainly.check_image(data)
+        pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        assert np.array_equal(decode(data, settings).pixels, pixels)
+        there = plain.find(pixels)
+        assert len(check["faces"]) == len(there) == len(heard.logits)
+        for face, other, logit in zip(check["faces"], there, heard.logits, strict=True):
+            assert np.abs(np.subtract(face["box"], other.box)).max() <= NEAR
+            x, y, side = crop_square(other.box, pixels.shape)
+            crop = resize_square(pixels[y : y + side, x : x + side], plain.side)
+            assert plain.score(crop[None])[0][0] == pytest.approx(logit, abs=LEAST_STEP)
+        assert check["verdict"] == expected["verdict"]
+        assert check["fake_probability"] == pytest.approx(expected["fake_probability"], abs=LEAST_STEP)
+        found += len(there)
+    assert found >= 100
+
+
+def test_frames_side_by_side_answer_as_pictures_one_by_one(pictures: list[bytes]) -> None:
+    settings = replace(Settings(), max_frames=32)
+    heard = Heard(settings)
+    checker = Checker(settings, FaceFinder(settings.models), heard, None)
+    frames = pictures[:: len(pictures) // 32][:32]
+    for data in frames:
+        checker.check_image(data)
+    one_by_one = heard.logits.copy()
+    heard.logits.clear()
+    checker.check_frames([Frame(number / 4, data) for number, data in enumerate(frames)])
+    assert len(heard.logits) >= 16
+    # A clip keeps of each frame the faces that are large enough beside its largest, so some may be missing.
+    rest = iter(one_by_one)
+    assert all(any(abs(logit - other) <= LEAST_STEP for other in rest) for logit in heard.logits)
