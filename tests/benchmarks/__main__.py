@@ -1,14 +1,18 @@
 """Our speed beside the peers', in one table; every figure is a ratio of two sides that took turns.
 
-Run `make bench`, or `python -m tests.benchmarks [--runs N] [--only WORD] [--photos N]`. It prints the table, and a
-second one of where a millisecond goes, and writes build/bench.json. tests/benchmarks/README.md says what is measured.
+Run `make bench`, or `python -m tests.benchmarks [--runs N] [--only WORD] [--photos N] [--threads N]`. It prints the
+table, on one thread and then on all, and a second one of where a millisecond goes, and writes build/bench.json and a
+flame graph. tests/benchmarks/README.md says what is measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,12 +26,16 @@ from chalicelib.faces import FaceFinder
 from chalicelib.images import decode
 from chalicelib.settings import Settings
 from chalicelib.store import SqliteStore
-from tests.benchmarks import peers, whole
+from tests.benchmarks import flames, peers, whole
 from tests.benchmarks.photos import make_photo, make_pixels
 from tests.benchmarks.row import HEAD, Row, pair
 from tests.benchmarks.steps import time_steps
 
 OUT = Path("build/bench.json")
+# Where the rows on all threads are kept until they are joined to the others, and which groups have such rows.
+OUT_ALL = Path("build/bench_all.json")
+THREADED = "pipelines,finders,runtimes"
+FLAMES = Path("build/bench/flames.svg")
 SIZES = ((320, 240), (1280, 720), (4000, 2250))
 COUNTS = (0, 1, 8)
 # What a runtime does with one crop is short, so it is done more often.
@@ -37,22 +45,24 @@ MORE = 5
 class Bench:
     """All rows; each is made when it is asked for, since some peers take a minute to begin."""
 
-    def __init__(self, runs: int, photos: int, folder: Path) -> None:
+    def __init__(self, runs: int, photos: int, folder: Path, threads: int = 1) -> None:
         """Load what is measured.
 
         Args:
             runs: pairs of a row.
             photos: of the batch by command line.
             folder: for what is written meanwhile.
+            threads: of each network, ours and theirs.
         """
         from tests.benchmarks.mtcnn_peer import Peer
 
-        self.runs, self.photos, self.folder = runs, photos, folder
-        cv2.setNumThreads(1)
-        self.settings = Settings(threads=1)
-        # The package sets TensorFlow to one thread, so it has to come first.
-        self.peer = Peer()
-        self.finder, self.detector = FaceFinder(self.settings.models), Detector(self.settings.models)
+        self.runs, self.photos, self.folder, self.threads = runs, photos, folder, threads
+        cv2.setNumThreads(threads)
+        self.settings = Settings(threads=threads)
+        # The package sets TensorFlow's threads, so it has to come first.
+        self.peer = Peer(threads)
+        models = self.settings.models
+        self.finder, self.detector = FaceFinder(models, threads=threads), Detector(models, threads)
         self.ours = Checker(self.settings, self.finder, self.detector, None)
         self.skipped: dict[str, str] = {}
         self.number = 0
@@ -65,7 +75,7 @@ class Bench:
         yield from self.clips()
         yield from self.runtimes()
         yield from self.decoders()
-        yield from self.threads()
+        yield from self.doubles()
 
     def pipelines(self) -> Iterator[Row]:
         """A picture from its bytes to its verdict."""
@@ -167,11 +177,11 @@ class Bench:
         )
 
     def runtimes(self) -> Iterator[Row]:
-        """One crop, by other runtimes and other networks, one thread."""
-        ours = peers.open_int8()
+        """One crop, by other runtimes and other networks."""
+        ours = peers.open_int8(self.threads)
         others = {
-            "our float student on LiteRT": peers.open_float,
-            "our float student on ONNX Runtime": peers.open_onnx,
+            "our float student on LiteRT": lambda: peers.open_float(self.threads),
+            "our float student on ONNX Runtime": lambda: peers.open_onnx(self.threads),
             "our float student, Keras predict": lambda: peers.open_keras("student"),
             "Meso4, Keras predict": lambda: peers.open_keras("meso4"),
         }
@@ -182,7 +192,7 @@ class Bench:
                 self.skipped[name] = str(error)
         with ExitStack() as stack:
             try:
-                other = stack.enter_context(peers.open_tflite())
+                other = stack.enter_context(peers.open_tflite(self.threads))
             except peers.Missing as error:
                 self.skipped["tflite-runtime"] = str(error)
             else:
@@ -205,8 +215,8 @@ class Bench:
                 runs=self.runs * MORE,
             )
 
-    def threads(self) -> Iterator[Row]:
-        """All that a process may use, beside one thread."""
+    def doubles(self) -> Iterator[Row]:
+        """Two threads beside one."""
         settings = Settings(threads=2)
         photo = make_photo()
         both = Checker(settings, FaceFinder(settings.models, threads=2), Detector(settings.models, threads=2), None)
@@ -223,6 +233,7 @@ class Bench:
     def pair(self, name: str, ours: object, peer: object, other: str, bar: float | None = None, **how: int) -> Row:
         """Measure a row."""
         how.setdefault("runs", self.runs)
+        how.setdefault("threads", self.threads)
         return pair(name, ours, peer, other, bar=bar, **how)  # type: ignore[arg-type]
 
     def renew(self, photo: bytes) -> bytes:
@@ -251,38 +262,58 @@ DeepGuard(Peer()).check(Path({str(photo)!r}).read_bytes())"""
     }
 
 
+def measure_on_all_threads(runs: int) -> list[dict[str, object]]:
+    """Return rows on as many threads as there are processors, by a process of its own: TensorFlow takes them once."""
+    threads = len(os.sched_getaffinity(0))
+    command = [sys.executable, "-m", "tests.benchmarks", "--only", THREADED, "--threads", str(threads)]
+    subprocess.run([*command, "--runs", str(runs), "--out", str(OUT_ALL)], check=True)
+    rows: list[dict[str, object]] = json.loads(OUT_ALL.read_text(encoding="utf-8"))["rows"]
+    OUT_ALL.unlink()
+    return rows
+
+
+def tell_where(bench: Bench, folder: Path) -> dict[str, object]:
+    """Print where a millisecond and a megabyte go, and draw the former; return the same."""
+    steps = time_steps(bench.ours, make_photo(), bench.runs)
+    print("\n" + "\n".join(f"{step:<44}{ms:>10.2f} ms" for step, ms in steps.items()))
+    memory = tell_memory(folder)
+    print("\n" + "\n".join(f"memory, {who:<36}{mb:>10.0f} MB" for who, mb in memory.items()))
+    try:
+        flames.draw(FLAMES, make_photo(), folder)
+        print(f"\nflame graph: {FLAMES}")
+    except peers.Missing as error:
+        bench.skipped["flame graph"] = str(error)
+        print(f"\nno flame graph, since {error}")
+    return {"steps_ms": steps, "memory_mb": memory}
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20, help="pairs of a row")
     parser.add_argument("--photos", type=int, default=1000, help="of the batch by command line")
     parser.add_argument("--only", default="", help="groups of rows, such as pipelines,finders; all if not said")
+    parser.add_argument("--threads", type=int, default=1, help="of each network; all rows come on one and on all")
+    parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bench = Bench(asked.runs, asked.photos, folder)
+        bench = Bench(asked.runs, asked.photos, folder, asked.threads)
         groups = [getattr(bench, each) for each in asked.only.split(",")] if asked.only else [bench.rows]
         rows = []
         print(HEAD)
         for group in groups:
             for row in group():
-                rows.append(row)
+                rows.append(row.to_dict())
                 print(row.spell(), flush=True)
         for peer, reason in bench.skipped.items():
             print(f"left out: {peer}, since {reason}")
-        steps = time_steps(bench.ours, make_photo(), asked.runs)
-        print("\n" + "\n".join(f"{step:<44}{ms:>10.2f} ms" for step, ms in steps.items()))
-        memory = tell_memory(folder)
-        print("\n" + "\n".join(f"memory, {who:<36}{mb:>10.0f} MB" for who, mb in memory.items()))
-    OUT.parent.mkdir(exist_ok=True)
-    told = {
-        "machine": platform.processor() or platform.machine(),
-        "rows": [row.to_dict() for row in rows],
-        "steps_ms": steps,
-        "memory_mb": memory,
-        "left_out": bench.skipped,
-    }
-    OUT.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        where = tell_where(bench, folder) if asked.threads == 1 else {}
+    if not asked.only and asked.threads == 1:
+        rows += measure_on_all_threads(asked.runs)
+    asked.out.parent.mkdir(exist_ok=True)
+    told = {"machine": platform.processor() or platform.machine(), "rows": rows, **where, "left_out": bench.skipped}
+    asked.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

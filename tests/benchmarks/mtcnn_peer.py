@@ -27,9 +27,10 @@ MOST_TILT = 30.0
 
 
 class Peer:
-    """The package with its defaults (least face 20 px, factor .709, thresholds .6, .7, .8), on one thread."""
+    """The package with its defaults: least face 20 px, factor .709, thresholds .6, .7, .8."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        """Take the threads of TensorFlow, which a process sets once."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import tensorflow as tf
 
@@ -37,8 +38,8 @@ class Peer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                tf.config.threading.set_intra_op_parallelism_threads(1)
-                tf.config.threading.set_inter_op_parallelism_threads(1)
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(threads)
             except RuntimeError:
                 pass
         from mtcnn import MTCNN

@@ -32,7 +32,7 @@ TFLITE_PROGRAM = """
 import sys
 import numpy as np
 from tflite_runtime.interpreter import Interpreter
-network = Interpreter(sys.argv[1], num_threads=1)
+network = Interpreter(sys.argv[1], num_threads=int(sys.argv[2]))
 network.allocate_tensors()
 told = network.get_input_details()[0]
 crop = np.zeros(told["shape"], told["dtype"])
@@ -135,8 +135,8 @@ def open_keras(name: str) -> Callable[[], object]:
     return lambda: network.predict(crop, verbose=0)
 
 
-def open_float() -> Callable[[], object]:
-    """Return one inference of our float student on LiteRT, one thread."""
+def open_float(threads: int = 1) -> Callable[[], object]:
+    """Return one inference of our float student on LiteRT."""
     import tensorflow as tf
 
     from chalicelib.runtime import load_interpreter
@@ -149,19 +149,18 @@ def open_float() -> Callable[[], object]:
         # The converter tells the whole network.
         with redirect_stdout(sys.stderr):
             path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(load_network(FLOAT_STUDENT)).convert())
-    network = load_interpreter(path)
-    return _invoke(network)
+    return _invoke(load_interpreter(path, threads))
 
 
-def open_int8() -> Callable[[], object]:
+def open_int8(threads: int = 1) -> Callable[[], object]:
     """Return one inference of the network that is served."""
     from chalicelib.runtime import load_interpreter
 
-    return _invoke(load_interpreter(MODELS / "detector.tflite"))
+    return _invoke(load_interpreter(MODELS / "detector.tflite", threads))
 
 
-def open_onnx() -> Callable[[], object]:
-    """Return one inference of our float student on ONNX Runtime, one thread; raises `Missing`."""
+def open_onnx(threads: int = 1) -> Callable[[], object]:
+    """Return one inference of our float student on ONNX Runtime; raises `Missing`."""
     for module in ("onnxruntime", "onnxscript", "torch"):
         if importlib.util.find_spec(module) is None:
             raise Missing(f'{module} is missing: pip install -e ".[peers,torch]"')
@@ -178,7 +177,7 @@ def open_onnx() -> Callable[[], object]:
         if told.returncode:
             raise Missing(f"the network could not be written as ONNX: {told.stderr.strip().splitlines()[-1]}")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(ONNX), options)
     (told_input,) = session.get_inputs()
     crop = np.zeros((1, *told_input.shape[1:]), np.float32)
@@ -186,7 +185,7 @@ def open_onnx() -> Callable[[], object]:
 
 
 @contextmanager
-def open_tflite() -> Iterator[Callable[[], object]]:
+def open_tflite(threads: int = 1) -> Iterator[Callable[[], object]]:
     """Lend one inference of the served network on tflite-runtime, in an environment of its own; raises `Missing`."""
     python = TFLITE / "bin" / "python"
     if not python.exists():
@@ -198,7 +197,7 @@ def open_tflite() -> Iterator[Callable[[], object]]:
     if told.returncode:
         raise Missing("tflite-runtime cannot be installed here")
     with subprocess.Popen(
-        [python, "-c", TFLITE_PROGRAM, MODELS / "detector.tflite"],
+        [python, "-c", TFLITE_PROGRAM, MODELS / "detector.tflite", str(threads)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

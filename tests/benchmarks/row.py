@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,6 +12,8 @@ import numpy as np
 
 # Does something once; where it returns seconds, those count, and else the time that it took.
 Side = Callable[[], object]
+# Seconds by the clock, and those that processors worked.
+Cost = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,10 @@ class Row:
         high: a quarter is above.
         runs: pairs.
         bar: what the ratio has to be at least; None where nothing is asked.
+        ours_cpu_ms: median of what processors worked, milliseconds, this process and those that it waited for: what
+            stands here for energy.
+        peer_cpu_ms: likewise; 0 where a process that goes on does the work.
+        threads: of each network.
     """
 
     name: str
@@ -38,6 +45,9 @@ class Row:
     high: float
     runs: int
     bar: float | None = None
+    ours_cpu_ms: float = 0.0
+    peer_cpu_ms: float = 0.0
+    threads: int = 1
 
     @property
     def holds(self) -> bool | None:
@@ -52,13 +62,26 @@ class Row:
         """Return the row for the eye."""
         bar = "" if self.bar is None else f"≥ {self.bar:.3g} {'held' if self.holds else 'MISSED'}"
         spread = f"{self.ratio:.2f} ({self.low:.2f}–{self.high:.2f})"
-        return f"{self.name:<48}{self.ours_ms:>10.1f}{self.peer_ms:>11.1f}  {spread:<24}{bar:<16}{self.peer}"
+        times = f"{self.ours_ms:>10.1f}{self.peer_ms:>11.1f}{self.ours_cpu_ms:>10.1f}{self.peer_cpu_ms:>11.1f}"
+        return f"{self.name:<42}{self.threads:>7}{times}  {spread:<24}{bar:<16}{self.peer}"
 
 
-HEAD = f"{'what':<48}{'ours, ms':>10}{'peer, ms':>11}  {'ratio (quartiles)':<24}{'bar':<16}peer"
+HEAD = (
+    f"{'what':<42}{'threads':>7}{'ours, ms':>10}{'peer, ms':>11}{'our CPU':>10}{'peer CPU':>11}"
+    f"  {'ratio (quartiles)':<24}{'bar':<16}peer"
+)
 
 
-def pair(name: str, ours: Side, peer: Side, other: str, runs: int, bar: float | None = None, warm: int = 2) -> Row:
+def pair(
+    name: str,
+    ours: Side,
+    peer: Side,
+    other: str,
+    runs: int,
+    bar: float | None = None,
+    warm: int = 2,
+    threads: int = 1,
+) -> Row:
     """Have two sides take turns.
 
     The two of a pair run one after the other, so that a machine that changes its speed changes both; who begins
@@ -72,14 +95,15 @@ def pair(name: str, ours: Side, peer: Side, other: str, runs: int, bar: float | 
         runs: pairs that count.
         bar: what the ratio has to be at least.
         warm: pairs before, that do not count.
+        threads: of each network, which is only told.
     """
     times = []
     for run in range(-warm, runs):
         gc.collect()
-        taken = (time_once(ours), time_once(peer)) if run % 2 else (time_once(peer), time_once(ours))[::-1]
+        taken = (cost_once(ours), cost_once(peer)) if run % 2 else (cost_once(peer), cost_once(ours))[::-1]
         if run >= 0:
             times.append(taken)
-    mine, theirs = np.array(times).T
+    (mine, our_work), (theirs, their_work) = np.array(times).transpose(1, 2, 0)
     low, middle, high = np.percentile(theirs / mine, (25, 50, 75))
     return Row(
         name,
@@ -91,6 +115,9 @@ def pair(name: str, ours: Side, peer: Side, other: str, runs: int, bar: float | 
         float(high),
         runs,
         bar,
+        float(np.median(our_work)) * 1000,
+        float(np.median(their_work)) * 1000,
+        threads,
     )
 
 
@@ -99,3 +126,16 @@ def time_once(side: Side) -> float:
     started = time.perf_counter()
     told = side()
     return told if isinstance(told, float) else time.perf_counter() - started
+
+
+def cost_once(side: Side) -> Cost:
+    """Return the same, and the seconds that processors worked for it."""
+    worked = _work()
+    seconds = time_once(side)
+    return seconds, _work() - worked
+
+
+def _work() -> float:
+    """Return the processor seconds of all threads of this process, and of the processes that it waited for."""
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system

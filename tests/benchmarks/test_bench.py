@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,11 +13,16 @@ import pytest
 
 from chalicelib.checks import Checker
 from chalicelib.settings import Settings
+from tests.benchmarks import flames
 from tests.benchmarks.growth import draw_curve, fill_store, grow_store, make_check
+from tests.benchmarks.peers import Missing
 from tests.benchmarks.photos import make_photo, make_pixels
-from tests.benchmarks.row import Row, pair, time_once
+from tests.benchmarks.row import HEAD, Row, cost_once, pair, time_once
 from tests.benchmarks.steps import time_steps
-from tests.benchmarks.whole import check_one, import_only, serve, write_photos
+from tests.benchmarks.whole import check_one, import_only, measure_memory, serve, write_photos
+
+# What stands in for py-spy writes a title with a path, as it does.
+FLAMES_WRITTEN = """printf '<text id="title" x="1">/home/me/py-spy record</text>' > "$2"\n"""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +49,42 @@ def test_a_ratio_is_the_peer_s_time_by_ours() -> None:
 def test_what_says_how_long_it_took_is_believed() -> None:
     assert time_once(lambda: 7.0) == 7.0
     assert time_once(lambda: time.sleep(0.01)) >= 0.01
+
+
+def test_what_processors_worked_is_told_apart_from_the_clock(tmp_path: Path) -> None:
+    slept, worked = cost_once(lambda: time.sleep(0.2))
+    assert slept >= 0.2 > worked
+
+    def work_elsewhere() -> None:
+        subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+
+    assert cost_once(work_elsewhere)[1] > 0.005
+    row = pair("a", lambda: sum(range(1_000_000)), lambda: None, "b", runs=2, threads=2)
+    assert row.ours_cpu_ms > row.peer_cpu_ms >= 0
+    assert row.to_dict()["threads"] == 2
+    assert HEAD.index("ratio") == row.spell().index(f"{row.ratio:.2f} (")
+
+
+def test_memory_is_that_of_the_process_alone(tmp_path: Path) -> None:
+    held = np.ones(40_000_000)
+    assert 5 < measure_memory("", tmp_path) < 100
+    assert measure_memory("held = bytearray(200_000_000)", tmp_path) > 200
+    del held
+
+
+def test_a_flame_graph_names_no_path_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looker = tmp_path / "py-spy"
+    looker.write_text('#!/bin/sh\nwhile [ "$1" != --output ]; do shift; done\n' + FLAMES_WRITTEN, encoding="utf-8")
+    looker.chmod(0o755)
+    monkeypatch.setattr(flames.shutil, "which", lambda name, path: str(looker))
+    flames.draw(tmp_path / "out" / "flames.svg", b"jpeg", tmp_path)
+    assert (tmp_path / "out" / "flames.svg").read_text() == f'<text id="title" x="1">{flames.TITLE}</text>'
+    looker.write_text("#!/bin/sh\necho no right >&2; exit 1", encoding="utf-8")
+    with pytest.raises(Missing, match="no right"):
+        flames.draw(tmp_path / "flames.svg", b"jpeg", tmp_path)
+    monkeypatch.setattr(flames.shutil, "which", lambda name, path: None)
+    with pytest.raises(Missing, match="pip install"):
+        flames.draw(tmp_path / "flames.svg", b"jpeg", tmp_path)
 
 
 @pytest.mark.parametrize("faces", [0, 1, 8])

@@ -41,7 +41,7 @@ def run(command: list[str], folder: Path, processors: int | None = None) -> None
     subprocess.run(
         command,
         cwd=folder,
-        env=_environment(folder),
+        env=environment(folder),
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -58,7 +58,7 @@ def time_first_line(command: list[str], folder: Path) -> float:
     """Return the seconds from the start of a command to the first line that it prints."""
     started = time.perf_counter()
     with subprocess.Popen(
-        command, cwd=folder, env=_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
@@ -82,7 +82,7 @@ def measure_memory(program: str, folder: Path) -> float:
     told = subprocess.run(
         [sys.executable, "-c", f"{program}\n{MEMORY}"],
         cwd=folder,
-        env=_environment(folder),
+        env=environment(folder),
         check=True,
         capture_output=True,
         text=True,
@@ -147,7 +147,8 @@ def write_photos(folder: Path, count: int) -> Path:
     return folder
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
+    """Return what a process needs to run this checkout and to keep its checks in a folder."""
     # Compiled modules are kept, as on any machine that runs a command twice.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
