@@ -333,11 +333,11 @@ class Checker:
 
         watch = _Stopwatch()
         clip = _Clip()
-        decoding = Ahead(lambda number: _decode_frame(number + 1, frames[number].data, self.settings), may, "decode")
+        decoding = Ahead(lambda number: _open_frame(number + 1, frames[number].data, self.settings), may, "decode")
         with Aside(self._infer, "detector") as aside, decoding as ahead:
             for number, frame in enumerate(frames):
                 with self._room:
-                    pixels, seconds = ahead.take(number)
+                    (pixels, look), seconds = ahead.take(number)
                     watch.add("decode", seconds)
                     clip.area += pixels.shape[0] * pixels.shape[1]
                     if clip.area > self.settings.max_clip_pixels:
@@ -345,7 +345,7 @@ class Checker:
                             f"The frames have more than {self.settings.max_clip_pixels / 1e6:g} million pixels "
                             "together, the most that can be read."
                         )
-                    self._search_frame(frame.time, pixels, clip, watch, aside)
+                    self._search_frame(frame.time, pixels, look, clip, watch, aside)
             answers = _join(aside.gather(), watch)
         return self._judge_clip(clip, answers, sha256, "frames", len(frames), watch)
 
@@ -371,11 +371,11 @@ class Checker:
             if frame is None:
                 return clip
             with self._room:
-                self._search_frame(frame.time, frame.pixels, clip, watch, aside)
+                self._search_frame(frame.time, frame.pixels, describe(frame.pixels), clip, watch, aside)
             progress(len(clip.times), max(len(clip.times), min(film.count, self.settings.max_frames)))
 
     def _search_frame(
-        self, time: float, pixels: npt.NDArray[np.uint8], clip: _Clip, watch: _Stopwatch, aside: _Scoring
+        self, time: float, pixels: npt.NDArray[np.uint8], look: Look, clip: _Clip, watch: _Stopwatch, aside: _Scoring
     ) -> None:
         """Cut out the faces of the next frame, and have them scored."""
         height, width = pixels.shape[:2]
@@ -391,7 +391,6 @@ class Checker:
             aside.add(cuts)
         clip.cuts += cuts
         clip.sightings += [_sight(len(clip.times), face, width, height) for face in faces]
-        look = describe(pixels)
         if clip.look is not None and is_cut(clip.look, look):
             clip.scenes.append(len(clip.times))
         clip.look = look
@@ -628,11 +627,13 @@ def _hash_clip(path: Path) -> str:
     return hashlib.sha256(digest.digest() + b"clip").hexdigest() if is_gif else digest.hexdigest()
 
 
-def _decode_frame(number: int, data: bytes, settings: Settings) -> npt.NDArray[np.uint8]:
+def _open_frame(number: int, data: bytes, settings: Settings) -> tuple[npt.NDArray[np.uint8], Look]:
+    """Decode a frame, and say what it looks like: both in the time in which the one before is searched."""
     try:
-        return decode(data, settings).pixels
+        pixels = decode(data, settings).pixels
     except UnmaskError as error:
         raise type(error)(f"Frame {number}: {error.message}", code=error.code) from error
+    return pixels, describe(pixels)
 
 
 def _join(parts: Sequence[tuple[_Answers, float]], watch: _Stopwatch) -> _Answers:

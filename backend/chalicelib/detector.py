@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -74,7 +75,7 @@ class Detector:
         maps = np.empty((len(crops), height, width), np.float32)
         with self._lock:
             for index, crop in enumerate(crops):
-                self._interpreter.set_tensor(self._input["index"], self._levels[crop][np.newaxis])
+                self._interpreter.set_tensor(self._input["index"], cv2.LUT(crop, self._levels)[np.newaxis])
                 self._interpreter.invoke()
                 logits[index] = self._read(self._logit).item()
                 maps[index] = self._read(self._map).reshape(height, width)

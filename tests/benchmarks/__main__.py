@@ -24,6 +24,7 @@ from chalicelib.checks import Checker
 from chalicelib.detector import Detector
 from chalicelib.faces import FaceFinder
 from chalicelib.images import decode
+from chalicelib.memory import tune_allocator
 from chalicelib.settings import Settings
 from chalicelib.store import SqliteStore
 from tests.benchmarks import flames, peers, whole
@@ -58,6 +59,8 @@ class Bench:
 
         self.runs, self.photos, self.folder, self.threads = runs, photos, folder, threads
         cv2.setNumThreads(threads)
+        # As every process does that opens a checker by its settings.
+        tune_allocator()
         self.settings = Settings(threads=threads)
         # The package sets TensorFlow's threads, so it has to come first.
         self.peer = Peer(threads)
@@ -163,18 +166,18 @@ class Bench:
 
     def clips(self) -> Iterator[Row]:
         """A clip beside its frames one by one."""
-        from chalicelib.frames import Frame
-
-        photos = [make_photo(seed=number) for number in range(32)]
-        frames = [Frame(number / 4, photo) for number, photo in enumerate(photos)]
-        yield self.pair(
-            "clip of 32 frames, 1280 × 720",
-            lambda: self.ours.check_frames(frames),
-            lambda: [self.ours.check_image(photo) for photo in photos],
-            "32 single checks",
-            1.5,
-            runs=max(2, self.runs // 2),
-        )
+        photos = self.folder / "frames"
+        photos.mkdir()
+        for number in range(32):
+            (photos / f"{number:02}.jpg").write_bytes(make_photo(seed=number))
+        with whole.open_clips(photos, self.folder) as check:
+            yield self.pair(
+                "clip of 32 frames, 1280 × 720",
+                lambda: check("clip"),
+                lambda: check("pictures"),
+                "32 single checks",
+                1.5,
+            )
 
     def runtimes(self) -> Iterator[Row]:
         """One crop, by other runtimes and other networks."""

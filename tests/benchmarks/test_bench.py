@@ -19,7 +19,7 @@ from tests.benchmarks.peers import Missing
 from tests.benchmarks.photos import make_photo, make_pixels
 from tests.benchmarks.row import HEAD, Row, cost_once, pair, time_once
 from tests.benchmarks.steps import time_steps
-from tests.benchmarks.whole import check_one, import_only, measure_memory, serve, write_photos
+from tests.benchmarks.whole import check_one, import_only, measure_memory, open_clips, serve, write_photos
 
 # What stands in for py-spy writes a title with a path, as it does.
 FLAMES_WRITTEN = """printf '<text id="title" x="1">/home/me/py-spy record</text>' > "$2"\n"""
@@ -108,6 +108,12 @@ def test_a_real_service_and_real_commands_are_measured(checker: Checker, tmp_pat
     assert np.array_equal(*decoded)
     assert check_one(tmp_path, folder / "0000.jpg") > 0
     assert import_only(tmp_path) > 0
+
+
+def test_a_process_of_the_core_checks_a_clip_and_its_pictures(tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "photos", 3)
+    with open_clips(folder, tmp_path) as check:
+        assert check("clip") > 0 < check("pictures")
 
 
 def test_steps_add_up_to_the_check(checker: Checker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

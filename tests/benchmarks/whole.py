@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -30,6 +30,27 @@ from chalicelib.faces import FaceFinder
 models = Path({str(MODELS)!r})
 Detector(models), FaceFinder(models)
 print("ready", flush=True)
+"""
+# Checks photos as one clip or one by one, as each line asks, and tells the seconds.
+CLIPS = """
+import sys, time
+from pathlib import Path
+import cv2
+from chalicelib.checks import Checker
+from chalicelib.frames import Frame
+from chalicelib.settings import Settings
+cv2.setNumThreads(1)
+photos = [path.read_bytes() for path in sorted(Path(sys.argv[1]).iterdir())]
+frames = [Frame(number / 4, photo) for number, photo in enumerate(photos)]
+checker = Checker.from_settings(Settings(threads=1), remember=False)
+for line in sys.stdin:
+    started = time.perf_counter()
+    if line.strip() == "clip":
+        checker.check_frames(frames)
+    else:
+        for photo in photos:
+            checker.check_image(photo)
+    print(time.perf_counter() - started, flush=True)
 """
 # Not ru_maxrss, which keeps what the process that started this one held.
 MEMORY = 'print(next(int(line.split()[1]) / 1e3 for line in open("/proc/self/status") if line.startswith("VmHWM")))'
@@ -88,6 +109,37 @@ def measure_memory(program: str, folder: Path) -> float:
         text=True,
     )
     return float(told.stdout.splitlines()[-1])
+
+
+@contextmanager
+def open_clips(photos: Path, folder: Path) -> Iterator[Callable[[str], float]]:
+    """Lend a process of the core alone, as it serves, which has neither TensorFlow's threads nor its memory.
+
+    Args:
+        photos: the folder of what is checked.
+        folder: for what is written meanwhile.
+
+    Yields:
+        What checks all photos, as one "clip" or as "pictures" one by one, and returns the seconds.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIPS, str(photos)],
+        env=environment(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        bufsize=1,
+    ) as process:
+        sending, receiving = process.stdin, process.stdout
+        assert sending is not None and receiving is not None
+
+        def check(what: str) -> float:
+            sending.write(f"{what}\n")
+            return float(receiving.readline())
+
+        yield check
+        sending.close()
 
 
 class Poster:
