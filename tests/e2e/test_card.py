@@ -549,6 +549,19 @@ def test_who_has_to_sign_in_is_led_there_by_keyboard_and_finds_what_was_written(
     assert done(page) == ["flagging sign in", 'flagging {"note":"odd ear","keep":false,"address":false}']
 
 
+def test_who_has_signed_in_elsewhere_comes_back_to_a_form_that_knows(page: Any) -> None:
+    offer = {"host": None, "picture": False, "signedOut": True}
+    show(page, "verdict", outcome=FAKE, ways=["flagging"], offer=offer)
+    card = card_of(page)
+    card.get_by_role("button", name="Flag for re-check").click()
+    card.get_by_label("Note (optional)").fill("odd ear")
+    expect(card.get_by_role("button", name="Sign in")).to_be_visible()
+    page.evaluate("window.signedIn = true")
+    card.get_by_role("button", name="Cancel").focus()
+    expect(card.get_by_role("button", name="Sign in")).to_have_count(0)
+    expect(card.get_by_label("Note (optional)")).to_have_value("odd ear")
+
+
 def test_escape_puts_the_form_away_before_the_card(page: Any) -> None:
     show(page, "verdict", outcome=FAKE, ways=["flagging"])
     card_of(page).get_by_role("button", name="Flag for re-check").click()

@@ -129,6 +129,22 @@ test("a sign-in that is wanted is known beforehand, or learnt on the way, and no
   assert.deepEqual(done, [{ note: "odd ear", keep: true, address: true }, "f1"]);
 });
 
+test("who has signed in elsewhere is not asked to any more, and finds what was written", async () => {
+  const offer = { ...ALL, signedOut: true };
+  const { form, trouble } = makeForm({ offer });
+  await form.open();
+  Object.assign(form, { note: "odd ear", keep: true });
+  await form.askAgain();
+  assert.equal(form.signedOut, true);
+  offer.signedOut = false;
+  trouble.fails = new Error("offline");
+  await form.askAgain();
+  assert.equal(form.signedOut, true);
+  trouble.fails = null;
+  await form.askAgain();
+  assert.deepEqual([form.stage, form.note, form.keep, form.signedOut], ["open", "odd ear", true, false]);
+});
+
 test("two presses send one flag", async () => {
   const { form, done } = makeForm();
   await form.open();

@@ -43,6 +43,8 @@ export class FlagForm {
     this.words = strings.verdict.flag;
     this.state = state;
     this.place = make("div", { class: "unmask-flag" });
+    // Who signed in elsewhere comes back to where the focus was left.
+    this.place.addEventListener("focusin", () => void this.askAgain());
     this.redraw();
     if (this.stage === "sent") this.say(this.nameEnd());
     return this.place;
@@ -118,6 +120,16 @@ export class FlagForm {
     if (this.signedOut) return;
     this.signedOut = true;
     this.enter(this.stage);
+  }
+
+  /** Ask whether somebody has signed in meanwhile, elsewhere; then nobody is sent there any more. */
+  async askAgain() {
+    if (!this.signedOut) return;
+    const offer = await this.flagging.offer().catch(() => null);
+    if (!offer || offer.signedOut || !this.signedOut || this.busy) return;
+    this.signedOut = false;
+    this.enter(this.stage);
+    this.say();
   }
 
   /**

@@ -45,7 +45,7 @@ window.makeCard = async ({
   });
 };
 
-/** Flag as the worker does; `refusals` holds what goes wrong, one after the other. */
+/** Flag as the worker does; `refusals` holds what goes wrong, one after the other, and `signedIn` whether somebody is. */
 function flagWith(offer = { host: null, picture: false }, note) {
   window.refusals ??= [];
   const act = async (deed) => {
@@ -55,7 +55,7 @@ function flagWith(offer = { host: null, picture: false }, note) {
     return "f1";
   };
   return {
-    offer: async () => offer,
+    offer: async () => ({ ...offer, signedOut: offer.signedOut && !window.signedIn }),
     send: (wish) => act(JSON.stringify(wish)),
     undo: (flag) => act(`undo ${flag}`),
     signIn: () => note("flagging")("sign in"),
