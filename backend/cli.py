@@ -22,6 +22,7 @@ from backend.crew import Failure, check_all, count_workers
 from chalicelib import __version__
 from chalicelib.errors import SettingsError, TooLarge, UnmaskError
 from chalicelib.settings import MODELS, Entry, Settings, describe
+from chalicelib.verdicts import spell_probability
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -359,7 +360,7 @@ class Table:
 
     def show(self, path: Path | str, result: Check) -> None:
         probability = result["fake_probability"]
-        percent = "–" if probability is None else f"{probability:.0%}"
+        percent = "–" if probability is None else spell_probability(probability)
         reasons = ", ".join(result["reasons"]).replace("_", " ")
         self._row(result["verdict"].replace("_", " "), percent, str(len(result["faces"])), printable(path), reasons)
         for signal in result["signals"]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chalicelib.schema import Face, Point
+from chalicelib.verdicts import spell_probability
 
 # Log-odds at full colour, the same for every picture: a scale of its own would make every real face glow. The page
 # paints with the same scale, strength and colours: page/evidence.js.
@@ -65,7 +66,7 @@ def _frame(canvas: npt.NDArray[np.uint8], face: Face | Point, scale: float) -> N
     colour = COLOURS[face["verdict"]]
     cv2.rectangle(canvas, (x, y), (x + width, y + height), colour, thick)
     size = max(canvas.shape[:2]) / 1200
-    text = f"{face['fake_probability']:.0%} fake"
+    text = f"{spell_probability(face['fake_probability'])} fake"
     (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
     # Above the box, or inside it where the picture ends.
     base = y - below if y - below - text_height >= 0 else y + text_height + below

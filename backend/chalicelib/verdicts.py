@@ -16,6 +16,9 @@ Medium = Literal["picture", "frame", "video"]
 # Usable frames that a track needs before it is judged.
 LEAST_FRAMES = 4
 
+# Beyond these no whole per cent is told: nothing is as sure as that.
+TOLD = (0.01, 0.99)
+
 _WORST_FIRST: tuple[FaceVerdict, ...] = ("likely_fake", "uncertain", "likely_real")
 
 
@@ -221,3 +224,11 @@ def judge_clip(
     )
     extra: dict[Reason, bool] = {"only_a_thumbnail": still, "clip_cut_short": cut_short}
     return replace(judged, reasons=(*judged.reasons, *(reason for reason, holds in extra.items() if holds)))
+
+
+def spell_probability(probability: float) -> str:
+    """Return a probability as whole per cent, as the page does; what rounds to none or all is `<1%` or `>99%`."""
+    least, most = TOLD
+    if least <= probability <= most:
+        return f"{probability:.0%}"
+    return f"<{least:.0%}" if probability < least else f">{most:.0%}"

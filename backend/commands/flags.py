@@ -15,6 +15,7 @@ from backend.cli import printable
 from chalicelib.flags import LOCAL
 from chalicelib.schema import FlagState
 from chalicelib.settings import Settings
+from chalicelib.verdicts import spell_probability
 
 if TYPE_CHECKING:
     from chalicelib.flag_desk import FlagDesk
@@ -137,7 +138,7 @@ def _spell(score: Score | None) -> str:
     if score is None:
         return "–"
     words = score["verdict"].replace("_", " ")
-    return words if score["fake_probability"] is None else f"{words} {score['fake_probability']:.0%}"
+    return words if score["fake_probability"] is None else f"{words} {spell_probability(score['fake_probability'])}"
 
 
 def _row(state: str, before: str, after: str, day: str, where: str, flag_id: str, note: str) -> str:

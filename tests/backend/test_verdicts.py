@@ -19,6 +19,7 @@ from chalicelib.verdicts import (
     judge_face,
     judge_picture,
     judge_track,
+    spell_probability,
 )
 
 PLAIN = Calibration(temperature=1, bias=0, real_below=0.3, fake_above=0.7)
@@ -259,3 +260,11 @@ def test_a_logit_can_be_had_back_from_its_log_odds() -> None:
 def test_a_card_without_calibration_is_refused(card: dict[str, object]) -> None:
     with pytest.raises(ModelUnavailable, match="calibration"):
         Calibrations.from_card(card)
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [(0.0, "<1%"), (0.0099, "<1%"), (0.01, "1%"), (0.125, "12%"), (0.99, "99%"), (0.9901, ">99%"), (1.0, ">99%")],
+)
+def test_no_figure_is_told_as_certain(probability: float, words: str) -> None:
+    assert spell_probability(probability) == words
