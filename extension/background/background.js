@@ -57,8 +57,8 @@ chrome.runtime.onConnect.addListener((port) => {
   if (port.name === "check") serveCheck(port);
 });
 
-// Scripts in pages read no settings, above all not the key of the service. Firefox knows no such level: there they could,
-// though no page can.
+// Scripts in pages read no settings. Firefox knows no such level: there they could, though no page can; the key of the
+// service is kept elsewhere.
 void chrome.storage.local.setAccessLevel?.({ accessLevel: "TRUSTED_CONTEXTS" });
 
 chrome.runtime.onMessage.addListener((message, sender, reply) => {

@@ -1,6 +1,10 @@
-/** What a person has chosen, kept by the browser under one key and seen by every part of the extension. */
+/**
+ * What a person has chosen, kept by the browser under one name and seen by every part of the extension; the key of the
+ * service is kept apart from it, where no script in a page can read it.
+ */
 
 import { isLoopback } from "./hosts.js";
+import { CURRENT, Vault } from "./vault.js";
 
 /**
  * @typedef {object} Settings
@@ -26,15 +30,18 @@ export const DEFAULTS = Object.freeze({
 
 export const THEMES = /** @type {const} */ (["system", "light", "dark"]);
 
-const KEY = "settings";
+const NAME = "settings";
+/** @type {Vault<import("./vault.js").KeptKey>} */
+const keys = new Vault("keys");
 
 /**
  * Read the settings; what is missing or of the wrong kind comes from `DEFAULTS`.
  * @returns {Promise<Settings>}
  */
 export async function readSettings() {
-  const stored = await chrome.storage.local.get(KEY);
-  return completeSettings(stored[KEY]);
+  const settings = completeSettings(await readStored());
+  // Earlier versions kept the key beside the rest.
+  return settings.key === "" ? { ...settings, key: await readKey() } : writeSettings({});
 }
 
 /**
@@ -44,10 +51,25 @@ export async function readSettings() {
  */
 export async function writeSettings(changes) {
   return navigator.locks.request("unmask-settings", async () => {
-    const settings = completeSettings({ ...(await readSettings()), ...changes });
-    await chrome.storage.local.set({ [KEY]: settings });
+    const stored = await readStored();
+    const before = completeSettings(stored);
+    const known = await readKey();
+    const settings = completeSettings({ ...before, key: before.key || known, ...changes });
+    if (settings.key !== known) await keys.put({ service: CURRENT, key: settings.key });
+    // Only a change of what stands here is told to other parts of the extension, so a new key changes a number.
+    const turns = Number(stored?.keyTurns ?? 0) + (settings.key === known ? 0 : 1);
+    await chrome.storage.local.set({ [NAME]: { ...settings, key: "", keyTurns: turns } });
     return settings;
   });
+}
+
+/** @returns {Promise<Record<string, unknown> | undefined>} */
+async function readStored() {
+  return /** @type {any} */ (await chrome.storage.local.get(NAME))[NAME];
+}
+
+async function readKey() {
+  return (await keys.get(CURRENT))?.key ?? "";
 }
 
 /**
@@ -58,7 +80,7 @@ export async function writeSettings(changes) {
 export function onSettingsChange(listener) {
   /** @param {Record<string, chrome.storage.StorageChange>} changes @param {string} area */
   const hear = (changes, area) => {
-    if (area === "local" && KEY in changes) listener(completeSettings(changes[KEY].newValue));
+    if (area === "local" && NAME in changes) void readSettings().then(listener);
   };
   chrome.storage.onChanged.addListener(hear);
   return () => chrome.storage.onChanged.removeListener(hear);

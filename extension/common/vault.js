@@ -1,6 +1,6 @@
 /**
- * What keeps a person signed in, in the database of the extension's own origin. Pages, and what the extension
- * runs in them, have other databases and cannot see this one; unlike `chrome.storage.local`, which they can.
+ * What nobody else may know, in the database of the extension's own origin. Pages, and what the extension runs in
+ * them, have other databases and cannot see this one; unlike `chrome.storage.local`, which in Firefox they can.
  */
 
 /**
@@ -12,18 +12,31 @@
  * @property {string} refresh the token that brings new ones
  */
 
-const STORE = "accounts";
+/** @typedef {{service: string, key: string}} KeptKey what a service asks for; `service` is `CURRENT` */
 
-/** One account a service. */
+/** Stands for whatever service is set. */
+export const CURRENT = "current";
+
+const STORES = ["accounts", "keys"];
+
+/**
+ * One secret a service.
+ * @template {Account | KeptKey} [Secret=Account]
+ */
 export class Vault {
-  /** @param {string} service @returns {Promise<Account | undefined>} */
+  /** @param {"accounts" | "keys"} [kind] of secret */
+  constructor(kind = "accounts") {
+    this.kind = kind;
+  }
+
+  /** @param {string} service @returns {Promise<Secret | undefined>} */
   async get(service) {
     return this.use("readonly", (store) => store.get(service));
   }
 
-  /** @param {Account} account */
-  async put(account) {
-    await this.use("readwrite", (store) => store.put(account));
+  /** @param {Secret} secret */
+  async put(secret) {
+    await this.use("readwrite", (store) => store.put(secret));
   }
 
   /** @param {string} service */
@@ -40,8 +53,8 @@ export class Vault {
   async use(mode, act) {
     const database = await open();
     try {
-      const transaction = database.transaction(STORE, mode);
-      const request = act(transaction.objectStore(STORE));
+      const transaction = database.transaction(this.kind, mode);
+      const request = act(transaction.objectStore(this.kind));
       await new Promise((resolve, reject) => {
         transaction.oncomplete = resolve;
         transaction.onabort = () => reject(transaction.error);
@@ -55,8 +68,11 @@ export class Vault {
 
 /** @returns {Promise<IDBDatabase>} */
 function open() {
-  const request = indexedDB.open("unmask-accounts", 1);
-  request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "service" });
+  const request = indexedDB.open("unmask-accounts", 2);
+  request.onupgradeneeded = () => {
+    const missing = STORES.filter((kind) => !request.result.objectStoreNames.contains(kind));
+    for (const kind of missing) request.result.createObjectStore(kind, { keyPath: "service" });
+  };
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);

@@ -157,11 +157,12 @@ class Extension:
                     await chrome.sidePanel.close?.({ windowId: id }).catch(() => {});
                 await chrome.storage.local.clear();
                 await chrome.storage.session.clear();
-                await chrome.storage.local.set({ settings });
                 for (const { name } of await indexedDB.databases())
                     await new Promise((resolve) => {
                         Object.assign(indexedDB.deleteDatabase(name), { onsuccess: resolve, onerror: resolve });
                     });
+                // Last, since a key among them is put into a database as soon as it is seen.
+                await chrome.storage.local.set({ settings });
             }""",
             settings,
         )

@@ -113,7 +113,10 @@ def show(panel: Any, view: str) -> Any:
 
 
 def stored(panel: Any) -> dict[str, Any]:
-    settings: dict[str, Any] = panel.evaluate("async () => (await chrome.storage.local.get()).settings")
+    kept: dict[str, Any] = panel.evaluate("async () => (await chrome.storage.local.get()).settings")
+    assert kept.get("key", "") == "", "scripts in pages could read it"
+    read = "async () => (await (await import('/common/settings.js')).readSettings())"
+    settings: dict[str, Any] = panel.evaluate(read)
     return settings
 
 

@@ -265,7 +265,8 @@ def test_scripts_in_pages_get_hold_of_no_token(
     panel = open_panel()
     sign_in(panel, email)
     token = panel.evaluate(READ_PASS)["id"]
-    refresh = json.loads(panel.evaluate(READ_STORES))[-1][0]["refresh"]
+    kept = json.loads(panel.evaluate(READ_STORES))
+    refresh = next(rows[0]["refresh"] for rows in kept if isinstance(rows, list) and rows and "refresh" in rows[0])
     panel.evaluate(SET_KEY)
     page = show(extension, site, "cross-origin")
     extension.wait_for_card(page, "verdict")
@@ -505,3 +506,13 @@ def test_in_firefox_a_person_is_asked_by_the_browser_too_and_signs_in(
             wait_for(f"document.querySelector('#account-state').textContent === {json.dumps(state)}")
         driver.refresh()
         wait_for(f"document.querySelector('#view-settings')?.textContent.includes({json.dumps(email)})")
+        # Firefox lets scripts in pages read what lies in storage.local.
+        wait_for("document.querySelector('#key')?.checkVisibility()")
+        firefox.find("#key").send_keys("key-of-the-service\ue007")
+        saved = json.dumps(ENGLISH["panel"]["settings"]["saved"])
+        wait_for(f"document.querySelector('#key-state').textContent === {saved}")
+        stored = driver.execute_async_script(
+            "const [done] = arguments;"
+            "window.wrappedJSObject.chrome.storage.local.get().then((all) => done(JSON.stringify(all)));"
+        )
+        assert "keyTurns" in stored and "key-of-the-service" not in stored

@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 import { checkFrames, checkPicture } from "../../extension/common/checking.js";
 import { DEFAULTS } from "../../extension/common/settings.js";
 import { CheckFailure, NEWEST_API } from "../../backend/chalicelib/page/service.js";
+import { keepInMemory } from "./memory_vault.js";
 
 const HASH = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const VERDICT = { id: "c1", verdict: "likely_real", media: { sha256: HASH } };
@@ -15,6 +16,7 @@ let stored = {};
 let services = 0;
 
 beforeEach(() => {
+  keepInMemory();
   stored = {};
   const area = {
     get: async (/** @type {string} */ key) => ({ [key]: stored[key] }),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { beforeEach, test } from "node:test";
 
 import {
   completeSettings,
@@ -8,7 +8,72 @@ import {
   hostOf,
   normaliseBackend,
   normaliseTrustList,
+  onSettingsChange,
+  readSettings,
+  writeSettings,
 } from "../../extension/common/settings.js";
+import { keepInMemory } from "./memory_vault.js";
+
+/** @type {Record<string, any>} */
+let stored;
+/** @type {ReturnType<typeof keepInMemory>} */
+let kept;
+/** @type {((changes: object, area: string) => void)[]} */
+let listeners;
+
+beforeEach(() => {
+  stored = {};
+  kept = keepInMemory();
+  listeners = [];
+  const local = {
+    get: async (/** @type {string} */ name) => structuredClone({ [name]: stored[name] }),
+    // As a browser does, it tells of what differs only.
+    set: async (/** @type {{settings: object}} */ { settings }) => {
+      const differs = JSON.stringify(settings) !== JSON.stringify(stored.settings);
+      stored.settings = structuredClone(settings);
+      if (differs) for (const hear of listeners) hear({ settings: { newValue: settings } }, "local");
+    },
+  };
+  const onChanged = {
+    addListener: (/** @type {any} */ hear) => void listeners.push(hear),
+    removeListener: (/** @type {any} */ hear) => void listeners.splice(listeners.indexOf(hear), 1),
+  };
+  Object.assign(globalThis, { chrome: { storage: { local, onChanged } } });
+  const locks = { request: (/** @type {string} */ _, /** @type {() => unknown} */ act) => act() };
+  Object.defineProperty(globalThis, "navigator", { value: { locks }, configurable: true });
+});
+
+test("the key of the service is kept apart from what scripts in pages could read", async () => {
+  assert.equal((await writeSettings({ key: "abc-123", theme: "dark" })).key, "abc-123");
+  assert.equal(JSON.stringify(stored).includes("abc-123"), false);
+  assert.equal(kept.keys.get("current").key, "abc-123");
+  await writeSettings({ theme: "light" });
+  assert.deepEqual(await readSettings(), { ...DEFAULTS, theme: "light", key: "abc-123" });
+  await writeSettings({ key: "" });
+  assert.equal((await readSettings()).key, "");
+});
+
+test("a key that an earlier version kept beside the rest is moved when it is seen, and no other is lost by it", async () => {
+  stored.settings = { ...DEFAULTS, key: "old-key", showBand: false };
+  assert.deepEqual(await readSettings(), { ...DEFAULTS, key: "old-key", showBand: false });
+  assert.equal(JSON.stringify(stored).includes("old-key"), false);
+  assert.deepEqual(await readSettings(), { ...DEFAULTS, key: "old-key", showBand: false });
+});
+
+test("a new key is told to every part of the extension, as any change is", async () => {
+  /** @type {string[]} */
+  const heard = [];
+  const stop = onSettingsChange(({ key, theme }) => void heard.push(`${key} ${theme}`));
+  await writeSettings({ key: "one" });
+  await writeSettings({ key: "two" });
+  await writeSettings({ theme: "dark" });
+  await writeSettings({});
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(heard.at(-1), "two dark");
+  assert.equal(heard.length, 3);
+  stop();
+  assert.equal(listeners.length, 0);
+});
 
 test("an address of a service comes into one form", () => {
   for (const [typed, address] of [
@@ -71,7 +136,7 @@ test("a host is named with its port where that is not the usual one", () => {
 });
 
 test("settings of any origin become whole", () => {
-  for (const [stored, changed] of /** @type {[any, object][]} */ ([
+  for (const [left, changed] of /** @type {[any, object][]} */ ([
     [undefined, {}],
     [null, {}],
     ["text", {}],
@@ -79,7 +144,7 @@ test("settings of any origin become whole", () => {
     [{ theme: "purple", showBand: "no", key: 7, backend: null }, {}],
     [{ showBand: false, leftover: 1 }, { showBand: false }],
   ])) {
-    assert.deepEqual(completeSettings(stored), { ...DEFAULTS, ...changed });
+    assert.deepEqual(completeSettings(left), { ...DEFAULTS, ...changed });
   }
 });
 
