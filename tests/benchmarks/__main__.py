@@ -28,6 +28,8 @@ from chalicelib.memory import tune_allocator
 from chalicelib.settings import Settings
 from chalicelib.store import SqliteStore
 from tests.benchmarks import flames, peers, whole
+from tests.benchmarks.counter import Counter, Uncounted
+from tests.benchmarks.memory import tell_memory
 from tests.benchmarks.photos import make_photo, make_pixels
 from tests.benchmarks.row import HEAD, Row, pair
 from tests.benchmarks.steps import time_steps
@@ -37,6 +39,7 @@ OUT = Path("build/bench.json")
 OUT_ALL = Path("build/bench_all.json")
 THREADED = "pipelines,finders,runtimes"
 FLAMES = Path("build/bench/flames.svg")
+PICTURE = "picture, 1280 × 720, one face"
 SIZES = ((320, 240), (1280, 720), (4000, 2250))
 COUNTS = (0, 1, 8)
 # What a runtime does with one crop is short, so it is done more often.
@@ -55,6 +58,13 @@ class Bench:
             folder: for what is written meanwhile.
             threads: of each network, ours and theirs.
         """
+        self.skipped: dict[str, str] = {}
+        self.counter = None
+        # Before any thread begins that is to be counted.
+        try:
+            self.counter = Counter()
+        except Uncounted as error:
+            self.skipped["instructions"] = str(error)
         from tests.benchmarks.mtcnn_peer import Peer
 
         self.runs, self.photos, self.folder, self.threads = runs, photos, folder, threads
@@ -67,7 +77,6 @@ class Bench:
         models = self.settings.models
         self.finder, self.detector = FaceFinder(models, threads=threads), Detector(models, threads)
         self.ours = Checker(self.settings, self.finder, self.detector, None)
-        self.skipped: dict[str, str] = {}
         self.number = 0
 
     def rows(self) -> Iterator[Row]:
@@ -87,14 +96,12 @@ class Bench:
 
         deepguard = peers.DeepGuard(self.peer)
         photo = make_photo()
-        title = "picture, 1280 × 720, one face"
-        yield self.pair(
-            title, lambda: self.ours.check_image(photo), lambda: deepguard.check(photo), "mtcnn + (c)'s ensemble", 25
-        )
+        title = PICTURE
+        yield self.pair(title, lambda: self.ours.check_image(photo), lambda: deepguard.check(photo), peers.ENSEMBLE, 25)
         student = KerasDetector(FLOAT_STUDENT, self.settings.models)
         plain = Checker(self.settings, self.peer, student, None)
         yield self.pair(
-            title, lambda: self.ours.check_image(photo), lambda: plain.check_image(photo), "mtcnn + float student", 10
+            title, lambda: self.ours.check_image(photo), lambda: plain.check_image(photo), peers.STUDENT, 10
         )
         for width, height in SIZES:
             other = make_photo(width, height)
@@ -103,7 +110,7 @@ class Bench:
                     f"picture, {width} × {height}, one face",
                     lambda other=other: self.ours.check_image(other),
                     lambda other=other: plain.check_image(other),
-                    "mtcnn + float student",
+                    peers.STUDENT,
                 )
         for faces in COUNTS:
             other = make_photo(faces=faces)
@@ -112,7 +119,7 @@ class Bench:
                     f"picture, 1280 × 720, {faces} faces",
                     lambda other=other: self.ours.check_image(other),
                     lambda other=other: plain.check_image(other),
-                    "mtcnn + float student",
+                    peers.STUDENT,
                 )
         with peers.serve_flask() as post:
             yield self.pair(
@@ -237,32 +244,12 @@ class Bench:
         """Measure a row."""
         how.setdefault("runs", self.runs)
         how.setdefault("threads", self.threads)
-        return pair(name, ours, peer, other, bar=bar, **how)  # type: ignore[arg-type]
+        return pair(name, ours, peer, other, bar=bar, counter=self.counter, **how)  # type: ignore[arg-type]
 
     def renew(self, photo: bytes) -> bytes:
         """Return the same picture in other bytes."""
         self.number += 1
         return photo + self.number.to_bytes(4, "big")
-
-
-def tell_memory(folder: Path) -> dict[str, float]:
-    """Return the most memory that a process of each kind holds, MB."""
-    photo = folder / "one.jpg"
-    photo.write_bytes(make_photo())
-    ours = f"""
-from pathlib import Path
-from chalicelib.checks import Checker
-from chalicelib.settings import Settings
-Checker.from_settings(Settings(), remember=False).check_image(Path({str(photo)!r}).read_bytes())"""
-    theirs = f"""
-from pathlib import Path
-from tests.benchmarks.mtcnn_peer import Peer
-from tests.benchmarks.peers import DeepGuard
-DeepGuard(Peer()).check(Path({str(photo)!r}).read_bytes())"""
-    return {
-        "ours": whole.measure_memory(ours, folder),
-        "mtcnn + (c)'s ensemble": whole.measure_memory(theirs, folder),
-    }
 
 
 def measure_on_all_threads(runs: int) -> list[dict[str, object]]:
@@ -275,19 +262,25 @@ def measure_on_all_threads(runs: int) -> list[dict[str, object]]:
     return rows
 
 
+def add_memory(rows: list[dict[str, object]], memory: dict[str, float]) -> None:
+    """Print who holds how much, and write it into the rows of the picture that was checked."""
+    print("\n" + "\n".join(f"memory, {who:<36}{mb:>10.0f} MB" for who, mb in memory.items()))
+    for row in rows:
+        if row["name"] == PICTURE and row["peer"] in memory:
+            row.update(ours_mb=memory["ours"], peer_mb=memory[str(row["peer"])])
+
+
 def tell_where(bench: Bench, folder: Path) -> dict[str, object]:
-    """Print where a millisecond and a megabyte go, and draw the former; return the same."""
+    """Print where a millisecond goes, and draw it; return the same."""
     steps = time_steps(bench.ours, make_photo(), bench.runs)
     print("\n" + "\n".join(f"{step:<44}{ms:>10.2f} ms" for step, ms in steps.items()))
-    memory = tell_memory(folder)
-    print("\n" + "\n".join(f"memory, {who:<36}{mb:>10.0f} MB" for who, mb in memory.items()))
     try:
         flames.draw(FLAMES, make_photo(), folder)
         print(f"\nflame graph: {FLAMES}")
     except peers.Missing as error:
         bench.skipped["flame graph"] = str(error)
         print(f"\nno flame graph, since {error}")
-    return {"steps_ms": steps, "memory_mb": memory}
+    return {"steps_ms": steps}
 
 
 def main() -> None:
@@ -311,7 +304,11 @@ def main() -> None:
                 print(row.spell(), flush=True)
         for peer, reason in bench.skipped.items():
             print(f"left out: {peer}, since {reason}")
-        where = tell_where(bench, folder) if asked.threads == 1 else {}
+        where: dict[str, object] = {}
+        if asked.threads == 1:
+            memory = tell_memory(folder)
+            add_memory(rows, memory)
+            where = {**tell_where(bench, folder), "memory_mb": memory}
     if not asked.only and asked.threads == 1:
         rows += measure_on_all_threads(asked.runs)
     asked.out.parent.mkdir(exist_ok=True)

@@ -24,6 +24,9 @@ from chalicelib.faces import crop_face
 from chalicelib.settings import MODELS
 from tests.benchmarks.mtcnn_peer import Peer
 
+# What the table calls them.
+ENSEMBLE = "mtcnn + (c)'s ensemble"
+STUDENT = "mtcnn + float student"
 BUILD = Path("build/peers")
 TFLITE = BUILD / "tflite"
 ONNX = BUILD / "student.onnx"

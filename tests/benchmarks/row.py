@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import time
 from collections.abc import Callable
@@ -10,10 +11,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from tests.benchmarks.counter import Counter
+
 # Does something once; where it returns seconds, those count, and else the time that it took.
 Side = Callable[[], object]
-# Seconds by the clock, and those that processors worked.
-Cost = tuple[float, float]
+# Seconds by the clock, those that processors worked, and instructions; these are not a number where none are counted.
+Cost = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Row:
             stands here for energy.
         peer_cpu_ms: likewise; 0 where a process that goes on does the work.
         threads: of each network.
+        ours_instructions: median of the instructions of programs, not of the kernel; None where none are counted.
+        peer_instructions: likewise.
+        ours_mb: the most memory that a process held which did this alone; None where that was not measured.
+        peer_mb: likewise.
     """
 
     name: str
@@ -48,6 +55,10 @@ class Row:
     ours_cpu_ms: float = 0.0
     peer_cpu_ms: float = 0.0
     threads: int = 1
+    ours_instructions: float | None = None
+    peer_instructions: float | None = None
+    ours_mb: float | None = None
+    peer_mb: float | None = None
 
     @property
     def holds(self) -> bool | None:
@@ -81,6 +92,7 @@ def pair(
     bar: float | None = None,
     warm: int = 2,
     threads: int = 1,
+    counter: Counter | None = None,
 ) -> Row:
     """Have two sides take turns.
 
@@ -96,14 +108,16 @@ def pair(
         bar: what the ratio has to be at least.
         warm: pairs before, that do not count.
         threads: of each network, which is only told.
+        counter: of instructions, where the machine counts them.
     """
     times = []
     for run in range(-warm, runs):
         gc.collect()
-        taken = (cost_once(ours), cost_once(peer)) if run % 2 else (cost_once(peer), cost_once(ours))[::-1]
+        sides = (ours, peer) if run % 2 else (peer, ours)
+        taken = [cost_once(side, counter) for side in sides][:: 1 if run % 2 else -1]
         if run >= 0:
             times.append(taken)
-    (mine, our_work), (theirs, their_work) = np.array(times).transpose(1, 2, 0)
+    (mine, our_work, our_count), (theirs, their_work, their_count) = np.array(times).transpose(1, 2, 0)
     low, middle, high = np.percentile(theirs / mine, (25, 50, 75))
     return Row(
         name,
@@ -118,6 +132,8 @@ def pair(
         float(np.median(our_work)) * 1000,
         float(np.median(their_work)) * 1000,
         threads,
+        None if counter is None else float(np.median(our_count)),
+        None if counter is None else float(np.median(their_count)),
     )
 
 
@@ -128,11 +144,12 @@ def time_once(side: Side) -> float:
     return told if isinstance(told, float) else time.perf_counter() - started
 
 
-def cost_once(side: Side) -> Cost:
-    """Return the same, and the seconds that processors worked for it."""
-    worked = _work()
+def cost_once(side: Side, counter: Counter | None = None) -> Cost:
+    """Return the same, the seconds that processors worked for it, and the instructions that it took."""
+    read = counter.read if counter else lambda: math.nan
+    worked, count = _work(), read()
     seconds = time_once(side)
-    return seconds, _work() - worked
+    return seconds, _work() - worked, read() - count
 
 
 def _work() -> float:

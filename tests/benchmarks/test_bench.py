@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pytest
 
 from chalicelib.checks import Checker
 from chalicelib.settings import Settings
-from tests.benchmarks import flames
+from tests.benchmarks import flames, memory
+from tests.benchmarks.__main__ import PICTURE, add_memory
+from tests.benchmarks.counter import TASK_CLOCK, Counter, Uncounted
 from tests.benchmarks.growth import draw_curve, fill_store, grow_store, make_check
 from tests.benchmarks.peers import Missing
 from tests.benchmarks.photos import make_photo, make_pixels
@@ -52,7 +55,7 @@ def test_what_says_how_long_it_took_is_believed() -> None:
 
 
 def test_what_processors_worked_is_told_apart_from_the_clock(tmp_path: Path) -> None:
-    slept, worked = cost_once(lambda: time.sleep(0.2))
+    slept, worked, _ = cost_once(lambda: time.sleep(0.2))
     assert slept >= 0.2 > worked
 
     def work_elsewhere() -> None:
@@ -63,6 +66,52 @@ def test_what_processors_worked_is_told_apart_from_the_clock(tmp_path: Path) -> 
     assert row.ours_cpu_ms > row.peer_cpu_ms >= 0
     assert row.to_dict()["threads"] == 2
     assert HEAD.index("ratio") == row.spell().index(f"{row.ratio:.2f} (")
+
+
+def test_a_counter_counts_threads_and_processes_that_begin_later() -> None:
+    try:
+        # Nanoseconds of work, which every kernel counts for whom it lets count at all.
+        counter = Counter(TASK_CLOCK)
+    except Uncounted as error:
+        pytest.skip(str(error))
+
+    def work() -> None:
+        sum(range(3_000_000))
+
+    def work_in_thread() -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    def work_in_process() -> None:
+        subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+
+    for do in (work, work_in_thread, work_in_process):
+        assert cost_once(do, counter)[2] > 5e6 > cost_once(lambda: time.sleep(0.01), counter)[2]
+    row = pair("a", work, lambda: None, "b", runs=2, counter=counter)
+    assert row.ours_instructions > 5e6 > row.peer_instructions  # type: ignore[operator]
+    counter.close()
+
+
+def test_what_is_not_counted_is_null_and_not_nought() -> None:
+    with pytest.raises(Uncounted, match="kernel"):
+        Counter((2**31, 0))
+    told = pair("a", lambda: None, lambda: None, "b", runs=1).to_dict()
+    assert told["ours_instructions"] is told["peer_instructions"] is told["ours_mb"] is told["peer_mb"] is None
+
+
+def test_a_row_tells_the_memory_of_both_its_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row(PICTURE, "b", 1, 1, 1, 1, 1, 1).to_dict(), Row("other", "b", 1, 1, 1, 1, 1, 1).to_dict()]
+    add_memory(rows, {"ours": 100.0, "b": 1300.0})
+    assert [(row["ours_mb"], row["peer_mb"]) for row in rows] == [(100.0, 1300.0), (None, None)]
+    assert "1300 MB" in capsys.readouterr().out
+
+
+def test_our_memory_is_that_of_the_core_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "THEIRS", {"a peer": "held = bytearray(500_000_000)"})
+    told = memory.tell_memory(tmp_path)
+    assert list(told) == ["ours", "a peer"]
+    assert 30 < told["ours"] < 300 < 500 < told["a peer"]
 
 
 def test_memory_is_that_of_the_process_alone(tmp_path: Path) -> None:

@@ -52,8 +52,10 @@ for line in sys.stdin:
             checker.check_image(photo)
     print(time.perf_counter() - started, flush=True)
 """
-# Not ru_maxrss, which keeps what the process that started this one held.
-MEMORY = 'print(next(int(line.split()[1]) / 1e3 for line in open("/proc/self/status") if line.startswith("VmHWM")))'
+# Not ru_maxrss, which keeps what the process that started this one held. The kernel's kB has 1,024 bytes.
+MEMORY = (
+    'print(next(int(line.split()[1]) * 1.024e-3 for line in open("/proc/self/status") if line.startswith("VmHWM")))'
+)
 
 
 def run(command: list[str], folder: Path, processors: int | None = None) -> None:
