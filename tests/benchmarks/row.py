@@ -7,7 +7,9 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -33,9 +35,9 @@ class Row:
         high: a quarter is above.
         runs: pairs.
         bar: what the ratio has to be at least; None where nothing is asked.
-        ours_cpu_ms: median of what processors worked, milliseconds, this process and those that it waited for: what
+        ours_cpu_ms: median of what processors worked, milliseconds, this process and those that it started: what
             stands here for energy.
-        peer_cpu_ms: likewise; 0 where a process that goes on does the work.
+        peer_cpu_ms: likewise.
         threads: of each network.
         ours_instructions: median of the instructions of programs, not of the kernel; None where none are counted.
         peer_instructions: likewise.
@@ -147,12 +149,32 @@ def time_once(side: Side) -> float:
 def cost_once(side: Side, counter: Counter | None = None) -> Cost:
     """Return the same, the seconds that processors worked for it, and the instructions that it took."""
     read = counter.read if counter else lambda: math.nan
-    worked, count = _work(), read()
+    # What is read first before is read last after, so that reading costs neither side.
+    others, own, count = _work_of_others(), time.process_time(), read()
     seconds = time_once(side)
-    return seconds, _work() - worked, read() - count
+    count, own = read() - count, time.process_time() - own
+    return seconds, own + _work_of_others() - others, count
 
 
-def _work() -> float:
-    """Return the processor seconds of all threads of this process, and of the processes that it waited for."""
-    spent = os.times()
-    return time.process_time() + spent.children_user + spent.children_system
+def _work_of_others() -> float:
+    """Return the processor seconds of all processes that this one started."""
+    ended = os.times()
+    return ended.children_user + ended.children_system + sum(_work_of(process) for process in _children())
+
+
+def _children() -> list[int]:
+    """Return the processes that go on; none where the kernel does not tell."""
+    told = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        # A thread may end meanwhile.
+        with suppress(OSError):
+            told += [int(process) for process in task.read_text(encoding="ascii").split()]
+    return told
+
+
+def _work_of(process: int) -> float:
+    """Return the processor seconds of another process, by the clock that clock_getcpuclockid(3) would name."""
+    try:
+        return time.clock_gettime((~process << 3) | 2)
+    except OSError:
+        return 0.0

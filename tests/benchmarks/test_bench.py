@@ -62,6 +62,12 @@ def test_what_processors_worked_is_told_apart_from_the_clock(tmp_path: Path) -> 
         subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
 
     assert cost_once(work_elsewhere)[1] > 0.005
+    goes_on = [sys.executable, "-c", "for line in iter(input, ''): print(sum(range(3_000_000)), flush=True)"]
+    with subprocess.Popen(goes_on, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdin and process.stdout
+        asked, answers = process.stdin, process.stdout
+        assert cost_once(lambda: (asked.write("go on\n"), answers.readline()))[1] > 0.005
+        asked.write("\n")
     row = pair("a", lambda: sum(range(1_000_000)), lambda: None, "b", runs=2, threads=2)
     assert row.ours_cpu_ms > row.peer_cpu_ms >= 0
     assert row.to_dict()["threads"] == 2
