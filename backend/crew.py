@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import FetchFailed, UnmaskError
+from chalicelib.processes import belong_to_parent, count_processors, hold_interrupts, submit
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -46,7 +44,7 @@ class Failure:
 
 def count_workers(files: int) -> int:
     """Return how many processes are worth their start for so many files."""
-    return max(1, min(_count_processors(), files // WORTH))
+    return max(1, min(count_processors(), files // WORTH))
 
 
 def check_all(
@@ -82,29 +80,24 @@ def _check_side_by_side(
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(open_checker, ask))
-    waiting: deque[tuple[Source, Future[Check | Failure]]] = deque()
-    rest = iter(sources)
-    try:
-        while True:
-            for source in islice(rest, workers * AHEAD - len(waiting)):
-                waiting.append((source, pool.submit(_check_there, source)))
-            if not waiting:
-                return
-            source, future = waiting.popleft()
-            yield source, _raise_fatal(future.result())
-    except BrokenProcessPool as error:
-        raise UnmaskError("A process that checked was ended by somebody else; is there memory enough?") from error
-    finally:
-        # What is under way is checked to its end and remembered, so that the next run finds it.
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _count_processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    with hold_interrupts() as let_through:
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(open_checker, ask))
+        waiting: deque[tuple[Source, Future[Check | Failure]]] = deque()
+        rest = iter(sources)
+        try:
+            while True:
+                for source in islice(rest, workers * AHEAD - len(waiting)):
+                    waiting.append((source, submit(pool, _check_there, source)))
+                let_through()
+                if not waiting:
+                    return
+                source, future = waiting.popleft()
+                yield source, _raise_fatal(future.result())
+        except BrokenProcessPool as error:
+            raise UnmaskError("A process that checked was ended by somebody else; is there memory enough?") from error
+        finally:
+            # What is under way is checked to its end and remembered, so that the next run finds it.
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _raise_fatal(answer: Check | Failure) -> Check | Failure:
@@ -142,18 +135,7 @@ _place: _Place | None = None
 def _begin(open_checker: Open, ask: Ask) -> None:
     global _place
     _place = _Place(open_checker, ask)
-    # An interrupt is sent to all processes of a terminal; the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    from multiprocessing import parent_process
-
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
+    belong_to_parent()
 
 
 def _check_there(source: Source) -> Check | Failure:

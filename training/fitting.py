@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
+from chalicelib.processes import count_processors
 from chalicelib.settings import Settings
 from training.batches import FaceBatches
 from training.callbacks import (
@@ -36,7 +36,7 @@ from training.passes import PassBatches
 from training.recipe import Phase, Recipe
 
 # Threads that prepare batches, one a processor: a view takes a thread 5 ms, and a GPU far less.
-WORKERS = max(2, min(16, os.cpu_count() or 1))
+WORKERS = max(2, min(16, count_processors()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 import signal
 import time
@@ -93,8 +94,34 @@ def test_sources_are_read_a_little_ahead_and_no_further() -> None:
     assert read <= 10 + 2 * AHEAD
 
 
+@pytest.mark.parametrize("at", ["source", "answer"])
+def test_ctrl_c_raises_where_no_executor_is_at_work(at: str) -> None:
+    went_on: list[int] = []
+
+    def read() -> Iterator[str]:
+        for number in range(100):
+            if at == "source" and number == AHEAD:
+                signal.raise_signal(signal.SIGINT)
+                # A second one ends the process at once.
+                assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+            went_on.append(number)
+            yield str(number)
+
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        for source, _ in check_all(read(), Checker, ask, 2):  # type: ignore[arg-type]
+            if at == "answer":
+                signal.raise_signal(signal.SIGINT)
+            told.append(source)
+    assert told == (["0"] if at == "answer" else [])
+    assert len(went_on) <= 2 * AHEAD + 1
+    assert went_on[-1] >= AHEAD
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert multiprocessing.active_children() == []
+
+
 def test_processes_are_begun_only_where_there_is_work_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "_count_processors", lambda: 4)
+    monkeypatch.setattr(crew, "count_processors", lambda: 4)
     assert [count_workers(files) for files in (0, 1, WORTH, 2 * WORTH, 3 * WORTH, 1000)] == [1, 1, 1, 2, 3, 4]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from chalicelib.processes import count_processors
 from training.commands.options import EXISTING_FOLDER
 
 INTERRUPTED = 130
@@ -68,7 +68,7 @@ INTERRUPTED = 130
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    default=count_processors,
     help="Processes. [default: one a core]",
 )
 def dataset(source: Path, out: Path, root: Path | None, workers: int, **choices: Any) -> None:

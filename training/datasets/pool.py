@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
 from multiprocessing.synchronize import Event
 from typing import Any, Generic, TypeVar
+
+from chalicelib.processes import belong_to_parent, hold_interrupts, submit
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 # Threads of the model runtime and of OpenCV do not survive a fork.
 PROCESSES = multiprocessing.get_context("spawn")
+# Seconds after which a Ctrl-C is noticed.
+ASK_EVERY = 0.2
 
 
 class Crashed(Exception):
@@ -58,12 +58,15 @@ class Pool(Generic[Job, Result]):
         time; the one that dies alone is answered with `Crashed`.
         """
         todo = deque(jobs)
-        while todo:
-            suspects = yield from self._run_together(todo)
-            for job in suspects:
-                yield job, self._run_alone(job)
+        with hold_interrupts() as let_through:
+            while todo:
+                suspects = yield from self._run_together(todo, let_through)
+                for job in suspects:
+                    yield job, self._run_alone(job, let_through)
 
-    def _run_together(self, todo: deque[Job]) -> Generator[tuple[Job, Result | Crashed], None, list[Job]]:
+    def _run_together(
+        self, todo: deque[Job], let_through: Callable[[], None]
+    ) -> Generator[tuple[Job, Result | Crashed], None, list[Job]]:
         """Work through `todo` until it is empty, or until a process dies: then return what was under way."""
         under_way: dict[Future[Result], Job] = {}
         with self._open(self._workers) as executor:
@@ -71,9 +74,9 @@ class Pool(Generic[Job, Result]):
                 while todo or under_way:
                     # Few at a time, so that a crash leaves few suspects.
                     while todo and len(under_way) < 2 * self._workers:
-                        under_way[_submit(executor, self._task, todo[0])] = todo[0]
+                        under_way[submit(executor, self._task, todo[0])] = todo[0]
                         todo.popleft()
-                    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                    done = _wait(under_way, let_through)
                     for future in done:
                         result = future.result()
                         yield under_way.pop(future), result
@@ -81,10 +84,11 @@ class Pool(Generic[Job, Result]):
                 return list(under_way.values())
         return []
 
-    def _run_alone(self, job: Job) -> Result | Crashed:
+    def _run_alone(self, job: Job, let_through: Callable[[], None]) -> Result | Crashed:
         with self._open(1) as executor:
             try:
-                return _submit(executor, self._task, job).result()
+                (done,) = _wait([submit(executor, self._task, job)], let_through)
+                return done.result()
             except BrokenProcessPool:
                 return Crashed()
 
@@ -100,19 +104,13 @@ class Pool(Generic[Job, Result]):
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _submit(executor: ProcessPoolExecutor, task: Callable[[Job], Result], job: Job) -> Future[Result]:
-    """Hand a job over, holding Ctrl-C back until that is done.
-
-    Processes are started here as they are needed, and inherit what is held back: otherwise Ctrl-C would end one
-    that is not yet up with a traceback.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        return executor.submit(task, job)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return executor.submit(task, job)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _wait(under_way: Iterable[Future[Result]], let_through: Callable[[], None]) -> set[Future[Result]]:
+    """Wait until at least one is done, but not for longer than somebody who pressed Ctrl-C would."""
+    while True:
+        let_through()
+        done, _ = wait(under_way, ASK_EVERY, FIRST_COMPLETED)
+        if done:
+            return done
 
 
 _called_off: Event | None = None
@@ -129,17 +127,9 @@ def require_going_on() -> None:
 
 
 def _start(called_off: Event, prepare: Callable[..., None] | None, *arguments: Any) -> None:
-    """Make a process ready: Ctrl-C is the parent's to answer, and without a parent there is nothing to do."""
+    """Make a process ready."""
     global _called_off
     _called_off = called_off
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+    belong_to_parent()
     if prepare is not None:
         prepare(*arguments)
-
-
-def _follow(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 
 import pytest
 
@@ -27,4 +28,16 @@ def test_a_crash_costs_only_the_job_that_caused_it() -> None:
 def test_an_error_ends_the_run_and_leaves_no_process() -> None:
     with pytest.raises(ZeroDivisionError):
         list(Pool(eval, 2).run(["1 / 0", *["__import__('time').sleep(0.01)"] * 50]))
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("jobs", [["__import__('time').sleep(0.01)"] * 300, [CRASH] * 20], ids=["together", "alone"])
+def test_ctrl_c_ends_a_run_where_no_executor_is_at_work(jobs: list[str]) -> None:
+    done = 0
+    with pytest.raises(KeyboardInterrupt):
+        for _ in Pool(eval, 2).run(jobs):
+            signal.raise_signal(signal.SIGINT)
+            done += 1
+    assert 1 <= done <= 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert multiprocessing.active_children() == []
