@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import FetchFailed, UnmaskError
-from chalicelib.processes import belong_to_parent, count_processors, hold_interrupts, submit
+from chalicelib.processes import belong_to_parent, count_processors, hold_interrupts, open_executor, submit
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -75,29 +75,24 @@ def check_all(
 def _check_side_by_side(
     sources: Iterable[Source], open_checker: Open, ask: Ask, workers: int
 ) -> Iterator[tuple[Source, Check | Failure]]:
-    # One file alone does not wait for these modules.
-    from concurrent.futures import ProcessPoolExecutor
+    # One file alone does not wait for this module.
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
 
-    with hold_interrupts() as let_through:
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(open_checker, ask))
-        waiting: deque[tuple[Source, Future[Check | Failure]]] = deque()
-        rest = iter(sources)
-        try:
+    waiting: deque[tuple[Source, Future[Check | Failure]]] = deque()
+    rest = iter(sources)
+    try:
+        # What is under way at the end is checked and remembered, so that the next run finds it.
+        with hold_interrupts() as let_through, open_executor(workers, _begin, open_checker, ask) as executor:
             while True:
                 for source in islice(rest, workers * AHEAD - len(waiting)):
-                    waiting.append((source, submit(pool, _check_there, source)))
+                    waiting.append((source, submit(executor, _check_there, source)))
                 let_through()
                 if not waiting:
                     return
                 source, future = waiting.popleft()
                 yield source, _raise_fatal(future.result())
-        except BrokenProcessPool as error:
-            raise UnmaskError("A process that checked was ended by somebody else; is there memory enough?") from error
-        finally:
-            # What is under way is checked to its end and remembered, so that the next run finds it.
-            pool.shutdown(wait=True, cancel_futures=True)
+    except BrokenProcessPool as error:
+        raise UnmaskError("A process that checked was ended by somebody else; is there memory enough?") from error
 
 
 def _raise_fatal(answer: Check | Failure) -> Check | Failure:

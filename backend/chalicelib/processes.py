@@ -7,12 +7,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
-Given = ParamSpec("Given")
+Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 
@@ -34,9 +34,10 @@ def hold_interrupts() -> Iterator[Callable[[], None]]:
     Where an interrupt raises nothing, as in a thread or in a process that ignores it, it stays so.
 
     Yields:
-        What raises `KeyboardInterrupt` if there was one; to be called often, where no executor is at work.
+        What raises `KeyboardInterrupt` if there was one; to be called often, between the calls of an executor.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _is_main_thread():
+    raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not raises or threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
     interrupted = False
@@ -57,19 +58,38 @@ def hold_interrupts() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def submit(
-    executor: ProcessPoolExecutor, act: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
-) -> Future[Result]:
+@contextmanager
+def open_executor(workers: int, begin: Callable[..., None], *given: Any) -> Iterator[ProcessPoolExecutor]:
+    """Lend processes; at the end work under way is waited for, and what waits is dropped.
+
+    Args:
+        workers: number of processes, ≥ 1.
+        begin: called once in each, with what is given.
+        given: travels to the processes.
+    """
+    # One file alone does not wait for these modules.
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    # Not by a fork, which threads of the model runtime and of OpenCV do not survive.
+    executor = ProcessPoolExecutor(workers, get_context("spawn"), begin, given)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def submit(executor: ProcessPoolExecutor, act: Callable[[Given], Result], given: Given) -> Future[Result]:
     """Hand work to an executor; a process that is started for it never hears of Ctrl-C.
 
     Processes inherit what is blocked here. Otherwise Ctrl-C, which a terminal sends to all, would end one that is not
     yet up with a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
-        return executor.submit(act, *given, **named)
+        return executor.submit(act, given)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return executor.submit(act, *given, **named)
+        return executor.submit(act, given)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -87,7 +107,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

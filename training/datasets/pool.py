@@ -11,13 +11,11 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.synchronize import Event
 from typing import Any, Generic, TypeVar
 
-from chalicelib.processes import belong_to_parent, hold_interrupts, submit
+from chalicelib.processes import belong_to_parent, hold_interrupts, open_executor, submit
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Threads of the model runtime and of OpenCV do not survive a fork.
-PROCESSES = multiprocessing.get_context("spawn")
 # Seconds after which a Ctrl-C is noticed.
 ASK_EVERY = 0.2
 
@@ -94,14 +92,13 @@ class Pool(Generic[Job, Result]):
 
     @contextlib.contextmanager
     def _open(self, workers: int) -> Iterator[ProcessPoolExecutor]:
-        called_off = PROCESSES.Event()
-        executor = ProcessPoolExecutor(workers, PROCESSES, _start, (called_off, *self._prepare))
-        try:
-            yield executor
-        finally:
-            # Here by Ctrl-C or an error, jobs under way need not be finished; otherwise there are none.
-            called_off.set()
-            executor.shutdown(wait=True, cancel_futures=True)
+        called_off = multiprocessing.get_context("spawn").Event()
+        with open_executor(workers, _start, called_off, *self._prepare) as executor:
+            try:
+                yield executor
+            finally:
+                # Here by Ctrl-C or an error, jobs under way need not be finished; otherwise there are none.
+                called_off.set()
 
 
 def _wait(under_way: Iterable[Future[Result]], let_through: Callable[[], None]) -> set[Future[Result]]:
