@@ -227,7 +227,7 @@ def judge_clip(
 
 
 def spell_probability(probability: float) -> str:
-    """Return a probability as whole per cent, as the page does; what rounds to none or all is `<1%` or `>99%`."""
+    """Return a probability as whole per cent; what rounds to none or all is `<1%` or `>99%`."""
     least, most = TOLD
     if least <= probability <= most:
         return f"{probability:.0%}"

@@ -64,13 +64,12 @@ def beside(*pictures: bytes) -> bytes:
     return out.getvalue()
 
 
-class Plain:
+class Plain(Detector):
     """Finds and scores with networks that are made anew for every picture and see one crop at a time."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.models = settings.models
-        shipped = Detector(self.models)
-        self.side, self.card, self.calibration = shipped.side, shipped.card, shipped.calibration
+    def __init__(self, models: Path) -> None:
+        super().__init__(models)
+        self.models = models
 
     def find(self, pixels: np.ndarray) -> list[Face]:
         with pytest.MonkeyPatch.context() as patch:
@@ -89,27 +88,22 @@ class Plain:
         return float(outputs[2][0, 0]), outputs[4][0, ..., 0]
 
 
-class Heard:
+class Heard(Detector):
     """The served detector, which remembers the logits that it gave."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._detector = Detector(settings.models)
-        self.side, self.card, self.calibration = (
-            self._detector.side,
-            self._detector.card,
-            self._detector.calibration,
-        )
+    def __init__(self, models: Path) -> None:
+        super().__init__(models)
         self.logits: list[float] = []
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logits, maps = self._detector.score(crops)
+        logits, maps = super().score(crops)
         self.logits += logits.tolist()
         return logits, maps
 
 
 def test_a_check_answers_as_the_plainest_way_does(pictures: list[bytes]) -> None:
     settings = Settings()
-    plain, heard = Plain(settings), Heard(settings)
+    plain, heard = Plain(settings.models), Heard(settings.models)
     plainly, served = Checker(settings, plain, plain, None), Checker(settings, FaceFinder(settings.models), heard, None)
     found = 0
     for data in pictures:
@@ -131,7 +125,7 @@ def test_a_check_answers_as_the_plainest_way_does(pictures: list[bytes]) -> None
 
 def test_frames_side_by_side_answer_as_pictures_one_by_one(pictures: list[bytes]) -> None:
     settings = replace(Settings(), max_frames=32)
-    heard = Heard(settings)
+    heard = Heard(settings.models)
     checker = Checker(settings, FaceFinder(settings.models), heard, None)
     # Two pictures side by side are a frame, so that faces of one frame could be taken for each other.
     frames = [beside(*pictures[number : number + 2]) for number in range(0, len(pictures) - 1, 3)][:32]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from chalicelib.detector import Detector
 from chalicelib.faces import FaceFinder
 from chalicelib.images import decode
 from chalicelib.memory import tune_allocator
+from chalicelib.processes import count_processors
 from chalicelib.settings import Settings
 from chalicelib.store import SqliteStore
 from tests.benchmarks import flames, peers, whole
@@ -35,8 +35,7 @@ from tests.benchmarks.row import HEAD, Row, pair
 from tests.benchmarks.steps import time_steps
 
 OUT = Path("build/bench.json")
-# Where the rows on all threads are kept until they are joined to the others, and which groups have such rows.
-OUT_ALL = Path("build/bench_all.json")
+# Groups of rows that come on one thread and on all.
 THREADED = "pipelines,finders,runtimes"
 FLAMES = Path("build/bench/flames.svg")
 PICTURE = "picture, 1280 × 720, one face"
@@ -96,12 +95,13 @@ class Bench:
 
         deepguard = peers.DeepGuard(self.peer)
         photo = make_photo()
-        title = PICTURE
-        yield self.pair(title, lambda: self.ours.check_image(photo), lambda: deepguard.check(photo), peers.ENSEMBLE, 25)
+        yield self.pair(
+            PICTURE, lambda: self.ours.check_image(photo), lambda: deepguard.check(photo), peers.ENSEMBLE, 25
+        )
         student = KerasDetector(FLOAT_STUDENT, self.settings.models)
         plain = Checker(self.settings, self.peer, student, None)
         yield self.pair(
-            title, lambda: self.ours.check_image(photo), lambda: plain.check_image(photo), peers.STUDENT, 10
+            PICTURE, lambda: self.ours.check_image(photo), lambda: plain.check_image(photo), peers.STUDENT, 10
         )
         for width, height in SIZES:
             other = make_photo(width, height)
@@ -123,7 +123,7 @@ class Bench:
                 )
         with peers.serve_flask() as post:
             yield self.pair(
-                title, lambda: self.ours.check_image(photo), lambda: post(photo), "(d)'s CNN behind Flask, no face"
+                PICTURE, lambda: self.ours.check_image(photo), lambda: post(photo), "(d)'s CNN behind Flask, no face"
             )
 
     def finders(self) -> Iterator[Row]:
@@ -252,13 +252,12 @@ class Bench:
         return photo + self.number.to_bytes(4, "big")
 
 
-def measure_on_all_threads(runs: int) -> list[dict[str, object]]:
+def measure_on_all_threads(runs: int, folder: Path) -> list[dict[str, object]]:
     """Return rows on as many threads as there are processors, by a process of its own: TensorFlow takes them once."""
-    threads = len(os.sched_getaffinity(0))
-    command = [sys.executable, "-m", "tests.benchmarks", "--only", THREADED, "--threads", str(threads)]
-    subprocess.run([*command, "--runs", str(runs), "--out", str(OUT_ALL)], check=True)
-    rows: list[dict[str, object]] = json.loads(OUT_ALL.read_text(encoding="utf-8"))["rows"]
-    OUT_ALL.unlink()
+    out = folder / "all_threads.json"
+    command = [sys.executable, "-m", "tests.benchmarks", "--only", THREADED, "--threads", str(count_processors())]
+    subprocess.run([*command, "--runs", str(runs), "--out", str(out)], check=True)
+    rows: list[dict[str, object]] = json.loads(out.read_text(encoding="utf-8"))["rows"]
     return rows
 
 
@@ -309,8 +308,8 @@ def main() -> None:
             memory = tell_memory(folder)
             add_memory(rows, memory)
             where = {**tell_where(bench, folder), "memory_mb": memory}
-    if not asked.only and asked.threads == 1:
-        rows += measure_on_all_threads(asked.runs)
+        if not asked.only and asked.threads == 1:
+            rows += measure_on_all_threads(asked.runs, folder)
     asked.out.parent.mkdir(exist_ok=True)
     told = {"machine": platform.processor() or platform.machine(), "rows": rows, **where, "left_out": bench.skipped}
     asked.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -23,6 +23,7 @@ from chalicelib.detector import normalise
 from chalicelib.faces import crop_face
 from chalicelib.settings import MODELS
 from tests.benchmarks.mtcnn_peer import Peer
+from tests.benchmarks.process import open_process
 
 # What the table calls them.
 ENSEMBLE = "mtcnn + (c)'s ensemble"
@@ -199,23 +200,8 @@ def open_tflite(threads: int = 1) -> Iterator[Callable[[], object]]:
     )
     if told.returncode:
         raise Missing("tflite-runtime cannot be installed here")
-    with subprocess.Popen(
-        [python, "-c", TFLITE_PROGRAM, MODELS / "detector.tflite", str(threads)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        bufsize=1,
-    ) as process:
-        sending, receiving = process.stdin, process.stdout
-        assert sending is not None and receiving is not None
-
-        def ask() -> str:
-            sending.write("\n")
-            return receiving.readline()
-
-        yield ask
-        sending.close()
+    with open_process([python, "-c", TFLITE_PROGRAM, MODELS / "detector.tflite", str(threads)]) as ask:
+        yield lambda: ask("")
 
 
 def _invoke(network: Any) -> Callable[[], object]:

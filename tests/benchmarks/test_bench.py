@@ -20,6 +20,7 @@ from tests.benchmarks.counter import TASK_CLOCK, Counter, Uncounted
 from tests.benchmarks.growth import draw_curve, fill_store, grow_store, make_check
 from tests.benchmarks.peers import Missing
 from tests.benchmarks.photos import make_photo, make_pixels
+from tests.benchmarks.process import open_process
 from tests.benchmarks.row import HEAD, Row, cost_once, pair, time_once
 from tests.benchmarks.steps import time_steps
 from tests.benchmarks.whole import check_one, import_only, measure_memory, open_clips, serve, write_photos
@@ -54,7 +55,7 @@ def test_what_says_how_long_it_took_is_believed() -> None:
     assert time_once(lambda: time.sleep(0.01)) >= 0.01
 
 
-def test_what_processors_worked_is_told_apart_from_the_clock(tmp_path: Path) -> None:
+def test_what_processors_worked_is_told_apart_from_the_clock() -> None:
     slept, worked, _ = cost_once(lambda: time.sleep(0.2))
     assert slept >= 0.2 > worked
 
@@ -62,12 +63,9 @@ def test_what_processors_worked_is_told_apart_from_the_clock(tmp_path: Path) -> 
         subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
 
     assert cost_once(work_elsewhere)[1] > 0.005
-    goes_on = [sys.executable, "-c", "for line in iter(input, ''): print(sum(range(3_000_000)), flush=True)"]
-    with subprocess.Popen(goes_on, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
-        assert process.stdin and process.stdout
-        asked, answers = process.stdin, process.stdout
-        assert cost_once(lambda: (asked.write("go on\n"), answers.readline()))[1] > 0.005
-        asked.write("\n")
+    goes_on = [sys.executable, "-c", "import sys\nfor line in sys.stdin: print(sum(range(3_000_000)), flush=True)"]
+    with open_process(goes_on) as ask:
+        assert cost_once(lambda: ask("go on"))[1] > 0.005
     row = pair("a", lambda: sum(range(1_000_000)), lambda: None, "b", runs=2, threads=2)
     assert row.ours_cpu_ms > row.peer_cpu_ms >= 0
     assert row.to_dict()["threads"] == 2

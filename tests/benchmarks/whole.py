@@ -17,6 +17,7 @@ from backend.server import Server
 from chalicelib.checks import Checker
 from chalicelib.settings import MODELS
 from tests.benchmarks.photos import make_photo
+from tests.benchmarks.process import open_process
 
 ROOT = Path(__file__).parents[2]
 UNMASK = [sys.executable, "-c", "from backend.cli import main; main()"]
@@ -124,24 +125,8 @@ def open_clips(photos: Path, folder: Path) -> Iterator[Callable[[str], float]]:
     Yields:
         What checks all photos, as one "clip" or as "pictures" one by one, and returns the seconds.
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", CLIPS, str(photos)],
-        env=environment(folder),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        bufsize=1,
-    ) as process:
-        sending, receiving = process.stdin, process.stdout
-        assert sending is not None and receiving is not None
-
-        def check(what: str) -> float:
-            sending.write(f"{what}\n")
-            return float(receiving.readline())
-
-        yield check
-        sending.close()
+    with open_process([sys.executable, "-c", CLIPS, str(photos)], environment(folder)) as ask:
+        yield lambda what: float(ask(what))
 
 
 class Poster:

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, test } from "node:test";
 
 import { Accounts } from "../../extension/common/accounts.js";
 import { connect, lacksSignIn } from "../../extension/common/connection.js";
+import { takeTurns } from "./locks.js";
 
 /** @typedef {import("../../extension/common/vault.js").Account} Account */
 
@@ -50,13 +51,7 @@ beforeEach(() => {
     remove: async (/** @type {string} */ name) => void delete session[name],
   };
   Object.assign(globalThis, { chrome: { storage: { session: area } } });
-  /** @type {Record<string, Promise<unknown>>} */
-  const turns = {};
-  const locks = {
-    request: (/** @type {string} */ name, /** @type {() => Promise<unknown>} */ act) =>
-      (turns[name] = (turns[name] ?? Promise.resolve()).then(act, act)),
-  };
-  Object.defineProperty(globalThis, "navigator", { value: { locks }, configurable: true });
+  takeTurns();
   globalThis.fetch = /** @type {any} */ (
     async (/** @type {string} */ url, /** @type {any} */ how) => {
       const action = how.headers?.["X-Amz-Target"]?.split(".")[1] ?? `${how.method} ${new URL(url).pathname.replace("/stage", "")}`;

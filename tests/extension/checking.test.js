@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 import { checkFrames, checkPicture } from "../../extension/common/checking.js";
 import { DEFAULTS } from "../../extension/common/settings.js";
 import { CheckFailure, NEWEST_API } from "../../backend/chalicelib/page/service.js";
+import { takeTurns } from "./locks.js";
 import { keepInMemory } from "./memory_vault.js";
 
 const HASH = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -23,8 +24,7 @@ beforeEach(() => {
     set: async (/** @type {object} */ items) => void Object.assign(stored, items),
   };
   Object.assign(globalThis, { chrome: { storage: { local: area } } });
-  const locks = { request: (/** @type {string} */ _, /** @type {() => unknown} */ act) => act() };
-  Object.defineProperty(globalThis, "navigator", { value: { locks }, configurable: true });
+  takeTurns();
 });
 
 /** A service, a history and a person, who keep count of what is asked of them. */

@@ -12,6 +12,7 @@ import {
   readSettings,
   writeSettings,
 } from "../../extension/common/settings.js";
+import { takeTurns } from "./locks.js";
 import { keepInMemory } from "./memory_vault.js";
 
 /** @type {Record<string, any>} */
@@ -39,8 +40,7 @@ beforeEach(() => {
     removeListener: (/** @type {any} */ hear) => void listeners.splice(listeners.indexOf(hear), 1),
   };
   Object.assign(globalThis, { chrome: { storage: { local, onChanged } } });
-  const locks = { request: (/** @type {string} */ _, /** @type {() => unknown} */ act) => act() };
-  Object.defineProperty(globalThis, "navigator", { value: { locks }, configurable: true });
+  takeTurns();
 });
 
 test("the key of the service is kept apart from what scripts in pages could read", async () => {

@@ -42,7 +42,6 @@ def test_a_member_sees_half_as_finely_by_the_whole_of_the_network() -> None:
 
 
 def test_a_fine_member_halves_one_time_less_with_the_same_weights() -> None:
-    keras.utils.set_random_seed(0)
     fine = build_student(64, 0.35, None, whole=True, fine=True)
     assert fine.get_layer("evidence").output.shape == (None, 4, 4, 1)
     assert fine.get_layer("Conv1").output.shape[1] == 64
