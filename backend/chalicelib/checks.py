@@ -18,7 +18,8 @@ import numpy.typing as npt
 from chalicelib.clip_header import HEAD, sniff_clip
 from chalicelib.detector import Detector
 from chalicelib.errors import NotFound, TooLarge, UnmaskError, UnsupportedMedia
-from chalicelib.faces import Face, FaceFinder, crop_face, crop_square
+from chalicelib.face_views import FaceViews, ViewRule, cut_views, score_views
+from chalicelib.faces import Face, FaceFinder, crop_square
 from chalicelib.frames import Frame, hash_frames
 from chalicelib.images import decode, is_light
 from chalicelib.memory import tune_allocator
@@ -67,11 +68,12 @@ class Finds(Protocol):
 
 
 class Scores(Protocol):
-    """Scores face crops; see `Detector`."""
+    """Scores views of faces; see `Detector`."""
 
     side: int
     card: dict[str, Any]
     calibration: Calibrations
+    views: ViewRule
 
     def score(self, crops: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
 
@@ -476,7 +478,7 @@ class Checker:
         return _Cut(
             face,
             crop_square(face.box, pixels.shape),
-            crop_face(pixels, face.box, self._detector.side),
+            cut_views(pixels, face.box, self._detector.side, self._detector.views),
             find_flaws(pixels, face.box, self.settings.min_face),
         )
 
@@ -484,7 +486,7 @@ class Checker:
         """Return the logit and map of each face; of none, none."""
         if not cuts:
             return _NONE
-        return self._detector.score(np.stack([cut.crop for cut in cuts]))
+        return score_views(self._detector, [cut.views for cut in cuts], self._detector.views)
 
     def _calibrate(
         self,
@@ -513,13 +515,13 @@ class _Cut:
     Attributes:
         face: the face.
         square: x, y and side of what was cut, pixels of the picture.
-        crop: that square as the network sees it.
+        views: what the network sees of it.
         flaws: why the face cannot be judged.
     """
 
     face: Face
     square: tuple[int, int, int]
-    crop: npt.NDArray[np.uint8]
+    views: FaceViews
     flaws: tuple[Reason, ...]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chalicelib.errors import ModelUnavailable
+from chalicelib.face_views import ViewRule
 from chalicelib.runtime import load_interpreter
 from chalicelib.verdicts import Calibrations
 
@@ -30,6 +31,7 @@ class Detector:
         side: side S of the square crop that the network sees, pixels.
         card: the model card.
         calibration: how its logits are to be read, by medium.
+        views: what of a face it is to be shown, and how its answers become one.
     """
 
     def __init__(self, models: Path, threads: int = 1) -> None:
@@ -44,6 +46,7 @@ class Detector:
         """
         self.card = _read_card(models / "model_card.json")
         self.calibration = Calibrations.from_card(self.card)
+        self.views = ViewRule.from_card(self.card)
         self._interpreter = load_interpreter(models / "detector.tflite", threads)
         # An interpreter holds its tensors: one picture at a time.
         self._lock = threading.Lock()

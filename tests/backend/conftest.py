@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 
 from chalicelib.checks import Checker
 from chalicelib.errors import NotFound
+from chalicelib.face_views import ViewRule
 from chalicelib.faces import Face
 from chalicelib.settings import MODELS, Settings
 from chalicelib.verdicts import Calibrations
@@ -75,6 +76,7 @@ class FakeDetector:
     def __init__(self, *logits: float, pause: float = 0.0) -> None:
         self.card = CARD
         self.calibration = Calibrations.from_card(CARD)
+        self.views = ViewRule()
         self.logits = logits
         self.pause = pause
         self.calls = 0

@@ -19,6 +19,7 @@ from chalicelib import fetching
 from chalicelib.addresses import is_public
 from chalicelib.checks import Checker
 from chalicelib.errors import BadRequest, TooLarge, UnreadableImage, UnsupportedMedia, UrlNotAllowed
+from chalicelib.face_views import ViewRule
 from chalicelib.faces import Face
 from chalicelib.fetching import FORBIDDEN, MAX_URL, Target, read_request, read_url
 from chalicelib.frames import hash_frames, read_frames
@@ -58,6 +59,7 @@ class Counting:
     def __init__(self) -> None:
         self.card = {"name": "counting", "version": "1"}
         self.calibration = Calibrations.alike(Calibration(1.0, 0.0, 0.3, 0.7))
+        self.views = ViewRule()
         self.calls = 0
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
