@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from chalicelib.detector import Detector
+from chalicelib.face_views import FaceViews, ViewRule
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from convert.card_page import describe_model
@@ -25,7 +26,7 @@ from training.bench import Bench
 from training.calibration import fit_calibrations
 from training.comparison import examine
 from training.contrasts import Contrast
-from training.crops import predict_logits
+from training.crops import join_views, predict_views
 from training.evaluation import to_json
 from training.faces import LocatedFace, locate_faces
 from training.files import hash_file
@@ -36,6 +37,7 @@ from training.networks.loading import load_network
 from training.progress import every
 from training.reporting.terminal import print_evaluation
 from training.splits import leave_out, split_by_group
+from training.view_rule import fit_rule
 
 CARD, PAGE = "model_card.json", "MODEL_CARD.md"
 # What the card keeps of a row of figures.
@@ -45,7 +47,9 @@ FIGURES = (
 )
 # How many operators at the start stay in float: the first of these that passes the gate. Most are ends of blocks.
 FLOAT_OPERATORS = (0, 10, 17, 21, 24, 28, 32, 36, 39, 43, 47)
-# One view in so many goes through the slow reference kernels too.
+# How often a view of a fine-tuning is a square at native size, where such are served.
+NATIVE = 0.6
+# One face in so many goes through the slow reference kernels too.
 KERNEL_STRIDE = 18
 
 
@@ -135,12 +139,14 @@ def release(
     faces = locate_faces(
         samples, root, network.parent / "faces_found.csv", settings, every(5, "faces searched in", report)
     )
-    left_out = read_left_out(network)
+    left_out = list(read_run(network).get("left_out", ()))
     parts = leave_out(split_by_group(samples, seed), left_out)
     student = load_network(network)
     side = int(student.input.shape[1])
 
-    views = Views(faces, root, manifest, side, settings, seed)
+    run = read_run(network)
+    rule = ViewRule.from_card(run)
+    views = Views(faces, root, manifest, side, settings, seed, rule, NATIVE if rule.places else 0.0)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out) as folder:
         staging = Path(folder)
@@ -154,13 +160,13 @@ def release(
                 views.sample(parts["train"]),
                 lambda: views.draw(parts["train"]),
                 quantise_aware_steps,
-                _Trial(student, views.hold(parts["validation"]), staging, facts, settings),
+                _Trial(student, views.hold(parts["validation"]), staging, facts, settings, rule),
                 report,
             ),
         }
         _write_card(card, staging)
-        clips, rule = name_clips(parts["test"], manifest)
-        bench = Bench(parts["test"], root, settings, manifest, "test", seed, clips, rule, report=report)
+        clips, clip_rule = name_clips(parts["test"], manifest)
+        bench = Bench(parts["test"], root, settings, manifest, "test", seed, clips, clip_rule, report=report)
         harms = bench.find_harms()[1] if degradations else []
         entry = examine(bench, facts.name, str(staging), harms=harms, contrasts=contrasts)
         card |= _measure(entry)
@@ -196,39 +202,50 @@ def _slim(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: figures[name] for name in FIGURES if name in figures}
 
 
-def read_left_out(network: Path) -> list[str]:
-    """Return the families of fakes that a run's network was not trained on, as its card states."""
+def read_run(network: Path) -> dict[str, Any]:
+    """Return the card of a run's network: the families that it was not trained on, what it is shown; or nothing."""
     card = network.with_name("card.json")
-    return list(json.loads(card.read_text(encoding="utf-8")).get("left_out", ())) if card.is_file() else []
+    return dict(json.loads(card.read_text(encoding="utf-8"))) if card.is_file() else {}
 
 
 class _Trial:
     """Tries int8 models against the float student on the validation part.
 
     Attributes:
-        views: how many it is tried on.
+        views: how many faces it is tried on.
     """
 
-    def __init__(self, student: keras.Model, validation: Held, staging: Path, facts: Facts, settings: Settings) -> None:
-        self._float_logits = predict_logits(student, validation.views)
+    def __init__(
+        self,
+        student: keras.Model,
+        validation: Held,
+        staging: Path,
+        facts: Facts,
+        settings: Settings,
+        rule: ViewRule,
+    ) -> None:
+        self._float_logits = predict_views(student, validation.views)
         self.views = len(validation.views)
         self._validation, self._staging, self._facts, self._settings = validation, staging, facts, settings
+        self._rule = rule
 
     def run(self, model: bytes, float_operators: int, steps: int, report: Callable[[str], None]) -> _Tried:
         """Try a model, and say what it loses; see `_Tried`."""
         views, labels = self._validation.views, self._validation.labels
         self.stage(model)
-        logits = Detector(self._staging, self._settings.threads).score(views)[0]
+        scored = _score(Detector(self._staging, self._settings.threads), views)
+        rule = fit_rule(labels, scored, self._rule) if self._rule.places else self._rule
+        logits = join_views(scored, rule)
         calibrations = fit_calibrations(
             labels, logits, self._validation.sources, self._validation.groups, self._validation.clips
         )
         loss = measure_loss(
             labels,
-            calibrate(calibrations.picture, self._float_logits),
+            calibrate(calibrations.picture, join_views(self._float_logits, rule)),
             calibrate(calibrations.picture, logits),
-            compare_kernels(model, views[::KERNEL_STRIDE]),
+            compare_kernels(model, np.concatenate([face.pixels for face in views[::KERNEL_STRIDE]])),
         )
-        tried = _Tried(model, float_operators, steps, loss, calibrations)
+        tried = _Tried(model, float_operators, steps, loss, calibrations, rule)
         report(tried.describe())
         return tried
 
@@ -250,6 +267,7 @@ class _Tried:
         steps: of fine-tuning before.
         loss: against the float student.
         calibrations: how it is to be read.
+        rule: what it is to be shown.
     """
 
     model: bytes
@@ -257,6 +275,7 @@ class _Tried:
     steps: int
     loss: Loss
     calibrations: Calibrations
+    rule: ViewRule
 
     def describe(self) -> str:
         """Return a line for a person."""
@@ -295,6 +314,7 @@ def _quantise_within_gate(
         "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(best.model).hexdigest()[:8]}",
         "bytes": len(best.model),
         "calibration": asdict(best.calibrations),
+        **({"views": asdict(best.rule)} if best.rule.places else {}),
         "quantisation": {
             "float_operators": best.float_operators,
             "quantise_aware_steps": best.steps,
@@ -303,6 +323,11 @@ def _quantise_within_gate(
             **asdict(best.loss),
         },
     }
+
+
+def _score(model: Detector, faces: Sequence[FaceViews]) -> list[np.ndarray]:
+    """Return the logits of the views of each face."""
+    return [model.score(face.pixels)[0] for face in faces]
 
 
 def _halve(choices: Sequence[int], attempt: Callable[[int], _Tried]) -> list[_Tried]:

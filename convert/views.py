@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from chalicelib.face_views import FaceViews, ViewRule, cut_views
 from chalicelib.images import decode
 from chalicelib.settings import Settings
-from training.augmentation import augment
 from training.batches import FaceBatches
-from training.crops import load_crops
+from training.crops import load_views
 from training.faces import LocatedFace
 from training.forgeries.mix import Mix
 from training.levels import name_clips
 from training.manifest import Sample
+from training.native_views import post
 from training.recipe import Recipe
 
 # Crops of each class over which the ranges of activations are taken, each as it is and once degraded.
@@ -28,17 +29,17 @@ BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Crops of held-out pictures, each as it is served and once degraded.
+    """Faces of held-out pictures, each as it is served and once as after a posting.
 
     Attributes:
-        views: uint8 RGB [N, S, S, 3].
+        views: of N faces.
         labels: int [N], 1 fake.
-        sources: of each view.
-        groups: of each view.
-        clips: of each view, "" where it is a photo.
+        sources: of each face.
+        groups: of each face.
+        clips: of each face, "" where it is a photo.
     """
 
-    views: np.ndarray
+    views: list[FaceViews]
     labels: np.ndarray
     sources: list[str]
     groups: list[str]
@@ -56,6 +57,8 @@ class Views:
         side: of the network's input, px.
         settings: limits of decoding.
         seed: fixes every draw.
+        rule: which squares are cut.
+        native: how often a training view is a square at native size.
     """
 
     faces: Mapping[str, LocatedFace]
@@ -64,23 +67,27 @@ class Views:
     side: int
     settings: Settings
     seed: int
+    rule: ViewRule = field(default_factory=ViewRule)
+    native: float = 0.0
 
-    def show(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Return crops uint8 RGB [2 N, S, S, 3] of N samples that have a face: as they are served, then degraded."""
-        served, _ = load_crops(samples, self.faces, self.root, self.side, self.settings)
-        degraded = np.empty_like(served)
+    def show(self, samples: Sequence[Sample]) -> list[FaceViews]:
+        """Return the views of 2 N faces, of N samples that have one: as they are served, then as after a posting."""
+        served, _ = load_views(samples, self.faces, self.root, self.side, self.settings, self.rule)
+        posted = []
         for index, sample in enumerate(samples):
             pixels = decode((self.root / sample.path).read_bytes(), self.settings).pixels
             rng = np.random.default_rng((self.seed, index))
-            degraded[index] = augment(pixels, self.faces[sample.path].box, self.side, rng)
-        return np.concatenate([served, degraded])
+            picture, box = post(pixels, self.faces[sample.path].box, rng)
+            posted.append(cut_views(picture, box, self.side, self.rule))
+        return [*served, *posted]
 
     def sample(self, samples: Sequence[Sample], per_class: int = CROPS_PER_CLASS) -> np.ndarray:
-        """Return what `show` does of as many of each class, real and fake in turn."""
+        """Return the views of as many faces of each class, real and fake in turn; uint8 RGB [M, S, S, 3]."""
         rng = np.random.default_rng(self.seed)
         classes = [[s for s in samples if s.label == label and s.path in self.faces] for label in (0, 1)]
         picked = [[c[i] for i in rng.permutation(len(c))[:per_class]] for c in classes]
-        return self.show([sample for row in zip(*picked, strict=False) for sample in row])
+        shown = self.show([sample for row in zip(*picked, strict=False) for sample in row])
+        return np.concatenate([face.pixels for face in shown])
 
     def hold(self, samples: Sequence[Sample]) -> Held:
         """Return all that is to be known of held-out samples."""
@@ -109,5 +116,6 @@ class Views:
             mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
             settings=self.settings,
             seed=self.seed,
+            native=self.native,
         )
         return (batches[step][0] for step in itertools.count())

@@ -46,7 +46,7 @@ BRIGHTNESS = 0.2
 # How much each of red, green and blue counts in the grey of a pixel (ITU-R BT.601).
 GREY = (0.299, 0.587, 0.114)
 
-_DOWN = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
+DOWN_FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 _UP = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
@@ -194,7 +194,7 @@ def polish(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def degrade(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Resize, recolour, blur or sharpen, add noise and recompress; uint8 RGB [s, s, 3] to [r, r, 3]."""
     resolution = int(rng.integers(*RESOLUTIONS))
-    filters = _DOWN if resolution < crop.shape[0] else _UP
+    filters = DOWN_FILTERS if resolution < crop.shape[0] else _UP
     crop = cv2.resize(crop, (resolution, resolution), interpolation=int(rng.choice(filters)))
     crop = recolour(crop, rng)
     chance = rng.random()
@@ -240,7 +240,12 @@ def recompress(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _encode(crop: np.ndarray, quality: int, rng: np.random.Generator) -> np.ndarray:
-    suffix, flag = (".jpg", cv2.IMWRITE_JPEG_QUALITY) if rng.random() < 3 / 4 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
+    return encode(crop, quality, ".jpg" if rng.random() < 3 / 4 else ".webp")
+
+
+def encode(crop: np.ndarray, quality: int, suffix: str) -> np.ndarray:
+    """Encode as .jpg or .webp at a quality, 0 to 100, and decode; uint8 RGB [h, w, 3]."""
+    flag = cv2.IMWRITE_JPEG_QUALITY if suffix == ".jpg" else cv2.IMWRITE_WEBP_QUALITY
     _, encoded = cv2.imencode(suffix, cv2.cvtColor(crop, cv2.COLOR_RGB2BGR), [flag, quality])
     return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.settings import Settings
-from training.augmentation import FINE, augment, draw_framing, render
+from training.augmentation import FINE, Framing, draw_framing, render
 from training.crops import open_picture
 from training.faces import LocatedFace
 from training.forgeries.mix import Forger, Mix
 from training.manifest import Sample, count_by_source
 from training.memory import BUDGET, Memory
+from training.native_views import NativeFraming, draw_native_framing, render_native
 
 # What a picture goes through before it is augmented: pixels and the box of its face to pixels of the same size.
 Alter = Callable[[np.ndarray, tuple[float, float, float, float]], np.ndarray]
@@ -52,9 +54,9 @@ class DrawnView:
 class FaceBatches(keras.utils.PyDataset):
     """An endless draw of training batches.
 
-    Within a class a source is drawn in proportion to the square root of its size, times its weight, so
-    that no large collection drowns a small one; within a source a picture is as likely as its own weight says,
-    which is 1 unless the manifest states another.
+    Within a class a source, and of fakes each method of a source, is drawn in proportion to the square root of its
+    size, times its weight, so that no large collection drowns a small one; within it a picture is as likely as its own
+    weight says, which is 1 unless the manifest states another.
     Batch i is the same whenever and by whichever worker it is made, so a resumed training sees what an
     uninterrupted one would have seen.
     """
@@ -74,6 +76,7 @@ class FaceBatches(keras.utils.PyDataset):
         first_step: int = 0,
         cells: int = 0,
         fine: float = FINE,
+        native: float = 0.0,
         workers: int = 1,
         budget: int = BUDGET,
     ) -> None:
@@ -92,7 +95,8 @@ class FaceBatches(keras.utils.PyDataset):
             seed: fixes every draw.
             first_step: the batch to begin with, when a training goes on.
             cells: side of the evidence map, where its cells are taught too; else 0.
-            fine: how often a view is hardly touched, 0 to 1.
+            fine: how often a view of a whole face is hardly touched, 0 to 1.
+            native: how often a view of a large face is a square at native size, 0 to 1.
             workers: threads that prepare batches.
             budget: bytes of decoded pictures that are held; the rest is read anew each time.
 
@@ -106,7 +110,7 @@ class FaceBatches(keras.utils.PyDataset):
         self._faces, self._side, self._half = faces, side, batch_size // 2
         self.pictures = Memory(lambda index: open_picture(root, self._samples[index], settings), budget)
         self._seed, self._first_step, self._cells = seed, first_step, cells
-        self._fine = fine
+        self._fine, self._native = fine, native
         self._pairs = round(mix.total * self._half)
         self._classes = [self._weigh(label, weights) for label in (0, 1)]
         place = {sample.path: index for index, sample in enumerate(self._samples)}
@@ -123,9 +127,11 @@ class FaceBatches(keras.utils.PyDataset):
         if not len(indices):
             raise ValueError(f"no {('real', 'fake')[label]} picture with a face to train on")
 
+        sizes = Counter((self._samples[i].source, self._samples[i].method) for i in indices)
+
         def weight(sample: Sample) -> float:
             factor = weights.get(f"{sample.source}/{('real', 'fake')[label]}", weights.get(sample.source, 1.0))
-            return sample.weight * factor / np.sqrt(counts[sample.source, label])
+            return sample.weight * factor / np.sqrt(sizes[sample.source, sample.method])
 
         odds = np.array([weight(self._samples[i]) for i in indices])
         return indices, odds / odds.sum()
@@ -169,17 +175,34 @@ class FaceBatches(keras.utils.PyDataset):
             for index in rng.choice(indices, self._half - self._pairs, p=odds):
                 sample, pixels = self._samples[index], self.pictures[index]
                 box = self._faces[sample.path].box
-                yield DrawnView(augment(alter(pixels, box), box, self._side, rng, self._fine), label, sample)
+                framing = self._frame(box, pixels.shape, rng)
+                yield DrawnView(self._render(alter(pixels, box), framing, rng), label, sample)
         indices, odds = self._blendable
         for index in rng.choice(indices, self._pairs, p=odds) if self._pairs else ():
             forgery = self._forger.draw(self._samples[index], rng)
             pair, box = forgery.pair, forgery.face.box
-            framing = draw_framing(box, pair.mask.shape, rng)
+            framing = self._frame(box, pair.mask.shape, rng)
             seed = int(rng.integers(2**63))
             for label, half in enumerate((pair.real, pair.fake)):
                 # Both halves go through one and the same degradation.
-                view = render(alter(half, box), framing, self._side, np.random.default_rng(seed), self._fine)
+                view = self._render(alter(half, box), framing, np.random.default_rng(seed))
                 yield DrawnView(view, label, forgery.sample, framing.apply(pair.mask))
+
+    def _frame(
+        self, box: tuple[float, float, float, float], shape: tuple[int, ...], rng: np.random.Generator
+    ) -> Framing | NativeFraming:
+        """Draw which part of a picture a view shows: a square at native size, or the whole face."""
+        if self._native and rng.random() < self._native:
+            native = draw_native_framing(box, shape, self._side, rng)
+            if native is not None:
+                return native
+        return draw_framing(box, shape, rng)
+
+    def _render(self, pixels: np.ndarray, framing: Framing | NativeFraming, rng: np.random.Generator) -> np.ndarray:
+        """Return the view that a framing shows, uint8 RGB [side, side, 3]."""
+        if isinstance(framing, NativeFraming):
+            return render_native(pixels, framing, rng)
+        return render(pixels, framing, self._side, rng, self._fine)
 
     def _cover(self, drawn: DrawnView) -> np.ndarray:
         """Return of each cell the share of it that was forged, float32 [cells²]; `UNKNOWN` of a collected fake."""

@@ -58,7 +58,7 @@ def fit_calibration(
     Raises:
         ValueError: a class is missing, or the logits rank fakes below reals.
     """
-    slope, bias = _fit_platt(labels, logits)
+    slope, bias = fit_platt(labels, logits)
     return _draw_bands(slope, bias, *_weigh(labels, _squash(slope * logits + bias), sources, groups))
 
 
@@ -91,7 +91,7 @@ def fit_calibrations(
         ValueError: as `fit_calibration` does.
     """
     picture = fit_calibration(labels, logits, sources, groups)
-    slope, bias = _fit_platt(labels, logits)
+    slope, bias = fit_platt(labels, logits)
     pictures = _Held(labels, logits, np.asarray(sources), np.asarray(groups))
     clip_of = np.array([f"{s}\n{label}\n{c}" if c else "" for s, label, c in zip(sources, labels, clips, strict=True)])
     media = []
@@ -154,7 +154,7 @@ def _take_videos(pictures: _Held, clip_of: np.ndarray) -> tuple[_Held, np.ndarra
     return _Held(frames.labels[at], logits[kept], frames.sources[at], frames.groups[at]), names[kept]
 
 
-def _fit_platt(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
+def fit_platt(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
     """Return slope and bias of the calibrated log-odds."""
     if len(set(labels.tolist())) < 2:
         raise ValueError("calibration needs real and fake pictures")

@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.crops import predict_logits
+from chalicelib.face_views import FaceViews, ViewRule
+from training.crops import join_views, predict_views
 from training.files import replacing
 from training.manifest import Sample
 from training.metrics import auc
@@ -85,21 +86,23 @@ class Reseed(keras.callbacks.Callback):
 
 
 class Validation(keras.callbacks.Callback):
-    """Scores crops made as serving makes them and adds loss, accuracy and AUC, in all and by source, to the logs."""
+    """Scores faces as serving sees them and adds loss, accuracy and AUC, in all and by source, to the logs."""
 
-    def __init__(self, crops: np.ndarray, samples: Sequence[Sample], batch_size: int = 64) -> None:
-        """Take uint8 RGB [N, side, side, 3] and its N samples."""
+    def __init__(
+        self, views: Sequence[FaceViews], samples: Sequence[Sample], rule: ViewRule, batch_size: int = 64
+    ) -> None:
+        """Take the views of N faces, their N samples, and how views become one logit."""
         super().__init__()
-        self._crops, self._samples, self._batch_size = crops, samples, batch_size
+        self._views, self._samples, self._rule, self._batch_size = views, samples, rule, batch_size
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add `val_loss`, `val_accuracy`, `auc` and, for every source of fakes, `auc_<source>` against all reals.
 
         In loss and accuracy both classes weigh the same, as they do in training.
         """
-        if logs is None or not len(self._crops):
+        if logs is None or not self._views:
             return
-        logits = predict_logits(self.model, self._crops, self._batch_size)
+        logits = join_views(predict_views(self.model, self._views, self._batch_size), self._rule)
         labels = np.array([sample.label for sample in self._samples])
         sources = np.array([sample.source for sample in self._samples])
         losses = np.logaddexp(0, np.where(labels == 1, -logits, logits))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -10,6 +10,7 @@ import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.errors import UnmaskError
+from chalicelib.face_views import FaceViews, ViewRule, cut_views, join_logits
 from chalicelib.faces import crop_face
 from chalicelib.images import decode
 from chalicelib.settings import Settings
@@ -49,3 +50,41 @@ def predict_logits(network: keras.Model, crops: np.ndarray, batch_size: int = 64
     starts = range(0, len(crops), batch_size)
     batches = (crops[start : start + batch_size] for start in starts)
     return np.concatenate([network.predict_on_batch(normalise(batch)) for batch in batches])[:, 0]
+
+
+def load_views(
+    samples: Sequence[Sample],
+    faces: Mapping[str, LocatedFace],
+    root: Path,
+    side: int,
+    settings: Settings,
+    rule: ViewRule,
+) -> tuple[list[FaceViews], list[Sample]]:
+    """Cut out what serving shows a network of the face of each picture, without augmentation.
+
+    Returns:
+        N sets of views, and the N samples that have a face.
+    """
+    kept = [sample for sample in samples if sample.path in faces]
+    pictures = (open_picture(root, sample, settings) for sample in kept)
+    views = [cut_views(pixels, faces[s.path].box, side, rule) for s, pixels in zip(kept, pictures, strict=True)]
+    return views, kept
+
+
+def predict_views(network: keras.Model, faces: Sequence[FaceViews], batch_size: int = 64) -> list[np.ndarray]:
+    """Return the logits of the views of each face: float [1 + n], the whole face first."""
+    sizes = [len(face.pixels) for face in faces]
+    logits = np.concatenate([network.predict_on_batch(normalise(batch))[:, 0] for batch in _batch(faces, batch_size)])
+    return np.split(logits, np.cumsum(sizes)[:-1])
+
+
+def _batch(faces: Sequence[FaceViews], batch_size: int) -> Iterator[np.ndarray]:
+    """Yield the views of all faces in batches; a copy of no more than one."""
+    views = [view for face in faces for view in face.pixels]
+    for start in range(0, len(views), batch_size):
+        yield np.stack(views[start : start + batch_size])
+
+
+def join_views(logits: Sequence[np.ndarray], rule: ViewRule) -> np.ndarray:
+    """Return the logit of each face, float [N], from those of its views as `predict_views` returns them."""
+    return np.array([join_logits(own[0], own[1:].tolist(), rule) if len(own) > 1 else own[0] for own in logits], float)

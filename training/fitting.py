@@ -186,6 +186,7 @@ def make_batches(recipe: Recipe, data: Data, network: keras.Model, epochs: int =
             first_step=epochs * recipe.steps,
             cells=count_cells(network) if recipe.map_weight else 0,
             fine=recipe.fine,
+            native=recipe.native,
             workers=WORKERS,
         )
     return PassBatches(

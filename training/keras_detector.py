@@ -10,6 +10,7 @@ import numpy as np
 
 from chalicelib.detector import normalise
 from chalicelib.errors import ModelUnavailable
+from chalicelib.face_views import ViewRule
 from chalicelib.verdicts import Calibrations
 
 CARD = "card.json"
@@ -31,6 +32,7 @@ class KerasDetector:
         card: of the run that made the network where `card.json` lies beside it, of the served model otherwise;
             `evidence` tells whether the network makes maps.
         calibration: as in the card.
+        views: as in the card.
     """
 
     def __init__(self, network: Path, models: Path) -> None:
@@ -52,6 +54,7 @@ class KerasDetector:
             raise ModelUnavailable(f"{network.name} is missing or is no network of ours.") from error
         self.card = _read_card(network, models)
         self.calibration = Calibrations.from_card(self.card)
+        self.views = ViewRule.from_card(self.card)
         self.side = int(loaded.input_shape[1])
         self._mapped = any(layer.name == "evidence" for layer in loaded.layers)
         self.card["evidence"] = self._mapped

@@ -70,6 +70,8 @@ class Recipe:
             endless draw, half real and half fake, balanced over sources; "support_vectors": every picture once.
         steps: steps of an epoch of draws.
         augmentation: "none", "flip", "geometry" (of passes) or "ours" (of draws).
+        native: share of the views of draws that are squares at native size, of the faces that are large enough; see
+            `training.native_views`.
         fine: share of the views of draws that keep their resolution and are hardly touched.
         label_smoothing: in [0, 1).
         weight_decay: of AdamW.
@@ -96,6 +98,7 @@ class Recipe:
     sampling: str = "draws"
     steps: int = 500
     augmentation: str = "ours"
+    native: float = 0.0
     fine: float = 0.4
     label_smoothing: float = 0.01
     weight_decay: float = 1e-2
@@ -119,6 +122,7 @@ class Recipe:
         _check(self.limit >= 0, "limit must not be below 0", self.limit)
         _check(0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)", self.label_smoothing)
         _check(self.rounding >= 0, "rounding must not be below 0", self.rounding)
+        _check(0 <= self.native <= 1, "native must lie in [0, 1]", self.native)
         _check(0 <= self.fine <= 1, "fine must lie in [0, 1]", self.fine)
         _check(0 <= self.distilled <= 1, "distilled must lie in [0, 1]", self.distilled)
         _check(self.map_weight >= 0, "map_weight must not be below 0", self.map_weight)
@@ -141,9 +145,10 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, of JSON's types alone."""
         stated = {**asdict(self), "phases": [asdict(phase) for phase in self.phases], "left_out": [*self.left_out]}
-        if not self.left_out:
-            # So that a run that was begun before anything could be left out goes on.
-            del stated["left_out"]
+        # So that a run that was begun before there were these goes on.
+        for name in ("left_out", "native"):
+            if not stated[name]:
+                del stated[name]
         return stated
 
     @classmethod
@@ -181,6 +186,7 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             for name in (
                 "steps",
                 "source_weights",
+                "native",
                 "fine",
                 "map_weight",
                 "teacher",

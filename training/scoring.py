@@ -16,7 +16,8 @@ import numpy as np
 
 from chalicelib.checks import Finds, Progress, Scores, no_progress
 from chalicelib.errors import ModelUnavailable, UnmaskError
-from chalicelib.faces import FaceFinder, crop_face
+from chalicelib.face_views import FaceViews, cut_views, score_views
+from chalicelib.faces import FaceFinder
 from chalicelib.images import decode
 from chalicelib.quality import find_flaws
 from chalicelib.schema import Reason
@@ -32,8 +33,8 @@ BATCH = 32
 CHUNK = 64
 CHUNK_BYTES = 200_000_000
 
-# A picture, the crops of its faces uint8 [N, S, S, 3], and why each of them cannot be judged.
-_Waiting = tuple[Sample, np.ndarray, list[tuple[Reason, ...]]]
+# A picture, the views of its faces, and why each of them cannot be judged.
+_Waiting = tuple[Sample, list[FaceViews], list[tuple[Reason, ...]]]
 # What pictures go through before they are checked: pixels to the bytes of a file, picture by picture.
 Alter = Callable[[Sequence[np.ndarray]], list[bytes]]
 
@@ -189,10 +190,9 @@ def score_faces(
         waiting: list[_Waiting] = []
         for index, (sample, pixels) in enumerate(open_pictures(todo, root, settings, alter), start=1):
             boxes = () if isinstance(pixels, str) else faces[sample.path].boxes
-            # Reshaped, so that a picture without a face is an empty batch.
-            crops = [crop_face(pixels, box, model.side) for box in boxes]  # type: ignore[arg-type]
+            views = [cut_views(pixels, box, model.side, model.views) for box in boxes]  # type: ignore[arg-type]
             flaws = [find_flaws(pixels, box, settings.min_face) for box in boxes]  # type: ignore[arg-type]
-            waiting.append((sample, np.array(crops, np.uint8).reshape(-1, model.side, model.side, 3), flaws))
+            waiting.append((sample, views, flaws))
             if sum(len(flaws) for *_, flaws in waiting) >= BATCH or index == len(todo):
                 known.entries |= _judge(waiting, faces, model)
                 progress(done := done + len(waiting), len(samples))
@@ -202,12 +202,13 @@ def score_faces(
 
 
 def _judge(waiting: Sequence[_Waiting], faces: Mapping[str, Found], model: Scores) -> dict[str, dict[str, Any]]:
-    logits = iter(score_crops(model, np.concatenate([crops for _, crops, _ in waiting])))
+    seen = [face for _, views, _ in waiting for face in views]
+    logits = iter(score_views(model, seen, model.views)[0] if seen else ())
     return {
         sample.path: _judge_picture(
-            faces[sample.path], [float(next(logits)) for _ in crops], flaws, model.calibration.picture
+            faces[sample.path], [float(next(logits)) for _ in views], flaws, model.calibration.picture
         )
-        for sample, crops, flaws in waiting
+        for sample, views, flaws in waiting
     }
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from chalicelib.face_views import FaceViews, ViewRule
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from training.calibration import fit_calibrations
 from training.callbacks import Row, Validation, find_best, rows_of, without_optimizer, write_history
-from training.crops import load_crops, predict_logits
+from training.crops import join_views, load_crops, load_views, predict_views
 from training.curves import draw_curves
 from training.evaluation import to_json
 from training.faces import FOUND, adopt_faces, locate_faces
@@ -30,6 +31,7 @@ from training.progress import every
 from training.recipe import Recipe
 from training.records import RECORD, RunMismatch, hash_data, now, open_record, write_json
 from training.splits import FRACTIONS, leave_out, limit_by_class, split_by_group
+from training.view_rule import PROPOSED, fit_rule
 
 NETWORK = "network.keras"
 # The band of doubt of a network that could not be calibrated: only the far ends count as a verdict.
@@ -100,12 +102,14 @@ def train(
     # Only now, when all that can be refused was not, is the folder this run's.
     write_json(run / RECORD, record)
 
-    crops, validated = load_crops(data.validation, faces, root, recipe.side, settings)
+    # While it is trained nobody knows yet what the squares should count.
+    rule = PROPOSED if recipe.native else ViewRule()
+    views, validated = load_views(data.validation, faces, root, recipe.side, settings, rule)
     fit = _fit_support_vectors if recipe.sampling == "support_vectors" else _fit_network
-    network, findings = fit(network, recipe, data, run, Validation(crops, validated), report)
+    network, findings = fit(network, recipe, data, run, Validation(views, validated, rule), report)
     _save(network, saved)
     clips = name_clips(validated, manifest)[0]
-    card = _make_card(network, recipe, preset, crops, validated, clips, hash_file(saved))
+    card = _make_card(network, recipe, preset, views, validated, clips, hash_file(saved))
     write_json(run / "card.json", to_json(card))
     record |= {
         "finished": now(),
@@ -226,14 +230,16 @@ def _make_card(
     network: keras.Model,
     recipe: Recipe,
     preset: str,
-    crops: np.ndarray,
+    views: Sequence[FaceViews],
     samples: Sequence[Sample],
     clips: Mapping[str, str],
     digest: str,
 ) -> dict[str, Any]:
     """Say what the network is and how its logits are to be read, as fitted on the validation groups."""
     labels = np.array([sample.label for sample in samples])
-    logits = predict_logits(network, crops) if len(samples) else np.empty(0, np.float32)
+    scored = predict_views(network, views) if samples else []
+    rule = fit_rule(labels, scored) if recipe.native else ViewRule()
+    logits = join_views(scored, rule)
     card: dict[str, Any] = {
         "name": preset,
         "version": f"{now()[:10]}-{digest[:8]}",
@@ -246,6 +252,8 @@ def _make_card(
         # What an evaluation may call never seen.
         "left_out": [*recipe.left_out],
     }
+    if recipe.native:
+        card["views"] = asdict(rule)
     try:
         calibration = fit_calibrations(
             labels,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from chalicelib.detector import Detector
+from chalicelib.face_views import ViewRule
 from chalicelib.faces import FaceFinder, crop_face
 from chalicelib.schema import ModelCard
 from chalicelib.settings import MODELS, Settings
@@ -178,7 +179,9 @@ def test_the_fewest_operators_in_float_that_pass_are_found_by_halving(
     fewest: int, tried: list[int], found: int | None
 ) -> None:
     def attempt(operators: int) -> module._Tried:
-        return module._Tried(b"", operators, 0, Loss(0.0, 0.0, 0.0 if operators >= fewest else 1.0, 0.0), READ)
+        return module._Tried(
+            b"", operators, 0, Loss(0.0, 0.0, 0.0 if operators >= fewest else 1.0, 0.0), READ, ViewRule()
+        )
 
     tries = module._halve([10, 20, 30, 40], attempt)
     assert [each.float_operators for each in tries] == tried

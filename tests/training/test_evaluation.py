@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.errors import ModelUnavailable
+from chalicelib.face_views import ViewRule
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from training.commands.evaluate import evaluate
@@ -27,6 +28,7 @@ class ByContrast:
     side = 64
     card = {"name": "contrast", "version": "1"}  # noqa: RUF012 - shaped like a Detector's
     calibration = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
+    views = ViewRule()
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         steps = np.abs(np.diff(crops.astype(float), axis=2)).mean(axis=(1, 2, 3))

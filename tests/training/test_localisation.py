@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from backend import overlays
+from chalicelib.face_views import ViewRule
 from chalicelib.faces import crop_face
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
@@ -140,6 +141,7 @@ class Stub:
 
     side = 64
     calibration = Calibrations.alike(Calibration(2.0, -1.0, 0.4, 0.6))
+    views = ViewRule()
 
     def __init__(self, kind: str = "difference") -> None:
         self.card: dict[str, Any] = {"evidence": kind != "none"}

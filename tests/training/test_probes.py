@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from chalicelib.face_views import ViewRule
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from training import probes
@@ -174,6 +175,7 @@ class ByRedness:
     side = 32
     card: dict[str, str] = {}  # noqa: RUF012 - shaped like a Detector's
     calibration = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
+    views = ViewRule()
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return crops[..., 0].mean(axis=(1, 2)), np.zeros((len(crops), 1, 1))

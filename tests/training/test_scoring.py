@@ -13,6 +13,7 @@ import pytest
 from chalicelib.checks import Checker
 from chalicelib.detector import Detector
 from chalicelib.errors import UnmaskError
+from chalicelib.face_views import ViewRule
 from chalicelib.faces import FaceFinder
 from chalicelib.settings import Settings
 from training import scoring
@@ -83,6 +84,7 @@ class Stopped:
     def __init__(self, inner: FaceFinder | Detector, calls: int) -> None:
         self._inner, self._left = inner, calls
         self.calibration = getattr(inner, "calibration", None)
+        self.views = getattr(inner, "views", ViewRule())
         self.side = getattr(inner, "side", 0)
 
     def _count(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.aggregation import RULES
+from chalicelib.face_views import ViewRule
 from chalicelib.faces import Face
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
@@ -28,6 +29,7 @@ class ByRed:
     side = 64
     card = {"name": "red", "version": "1"}  # noqa: RUF012 - shaped like a Detector's
     calibration = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
+    views = ViewRule()
 
     def score(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         logits = ((crops[..., 0].mean((1, 2)) - crops[..., 2].mean((1, 2))) / 10).astype(np.float32)

@@ -95,6 +95,8 @@ def probe(
             mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
             settings=settings,
             seed=recipe.seed,
+            fine=recipe.fine,
+            native=recipe.native,
         )
         trained = probe_training(draws, views=views, seed=recipe.seed, progress=every(5, "views probed", say))
         figures = {name: {**probed[name], **trained[name]} for name in probed}

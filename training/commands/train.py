@@ -48,6 +48,7 @@ def list_presets(context: click.Context, option: click.Parameter, wanted: bool) 
     metavar="SOURCE=N",
     help="Draw a source N times as often; repeatable; student and high-pass.",
 )
+@click.option("--native", type=float, help="Share of the views cut at native size from large faces; likewise.")
 @click.option("--fine", type=float, help="Share of the views that are hardly degraded; student and high-pass.")
 @click.option("--self-blended", type=float, help="Share of the fakes made by self-blending; student and high-pass.")
 @click.option("--swapped", type=float, help="Share made by laying another face over; student and high-pass.")
