@@ -21,7 +21,7 @@ INTERRUPTED = 130
 @click.option("--root", type=EXISTING_FOLDER, help="Folder that a CSV's paths start from. [default: the CSV's folder]")
 @click.option(
     "--layout",
-    type=click.Choice(["auto", "faceforensics", "celeb-df", "dfdc", "folders", "named"]),
+    type=click.Choice(["auto", "collections", "faceforensics", "celeb-df", "dfdc", "folders", "named"]),
     default="auto",
     show_default=True,
     help="How a folder tells real from fake.",
@@ -80,6 +80,7 @@ def dataset(source: Path, out: Path, root: Path | None, workers: int, **choices:
 
     \b
     A folder is recognised by what is in it:
+    collections    folders with a collection.toml (name, label, family, origin, terms) beside images/
     faceforensics  original_sequences/… and manipulated_sequences/…
     celeb-df       Celeb-real, Celeb-synthesis, YouTube-real
     dfdc           parts with a metadata.json
