@@ -11,18 +11,18 @@ from typing import Any
 from chalicelib.settings import Settings
 from training.datasets import page, pictures, tables
 from training.datasets.clips import Clip, DatasetError, Listing, require_both_labels
-from training.datasets.extraction import Extraction, Extractor, write_whole
+from training.datasets.extraction import Extraction, Extractor, SavedFace, write_whole
 from training.datasets.groups import group_clips
 from training.datasets.journal import METADATA, Journal, open_folder, write_json
 from training.datasets.listing import list_clips
-from training.datasets.members import Dropped, Member, balance, gather, split, thin
+from training.datasets.members import NEAR_DUPLICATE, Dropped, Member, balance, gather, split, thin
 from training.datasets.pace import Pace
 from training.datasets.plan import Plan
 from training.datasets.pool import Crashed, Pool
 from training.datasets.summary import LABELS, summarise
 from training.files import WriteFailed
 from training.manifest import Sample, read_manifest
-from training.splits import split_by_group
+from training.splits import deal_groups, split_by_group
 
 # What decides how a face is found and how it is written.
 LIBRARIES = ("unmask", "numpy", "opencv-python-headless", "pillow", "ai-edge-litert", "ImageHash")
@@ -67,7 +67,7 @@ def build(
     require_both_labels([clip.label for clip in clips], "files")
     groups = group_clips(clips)
     # A split that tears a group is refused before hours are spent.
-    split_by_group([Sample(c.path, c.label, c.source, c.method, groups[c.path], c.split) for c in clips])
+    deal_groups([Sample(c.path, c.label, c.source, c.method, groups[c.path], c.split) for c in clips])
     report(f"{source}: layout {listing.layout}, {len(clips)} files in {len(set(groups.values()))} groups.")
     given = _describe(source, root, listing, settings)
     open_folder(out, plan, given)
@@ -75,8 +75,13 @@ def build(
     tables.write_clips(listing, groups, extractions, out)
     _require_faces(clips, extractions, out)
 
-    members, repeats, twins = thin(gather(clips, extractions), plan.near)
-    members = split(members, plan.seed)
+    record = tables.read_dealt(out)
+    found = gather(clips, extractions)
+    dealt = {m.face.path: record[m.face.path]["part"] for m in found if _is_recorded(m.face, record)}
+    members, repeats, twins = thin(found, plan.near, dealt)
+    members = split(members, plan.seed, dealt)
+    # Before the table that states the parts: a run that is cut short between the two must not deal otherwise.
+    tables.write_dealt(record | _list_dealt(members, repeats, found), out)
     members, spared = balance(members, plan.balance, plan.seed)
     dropped = [*repeats, *spared]
     require_both_labels([member.sample.label for member in members], "faces that are left")
@@ -146,6 +151,21 @@ def _extract(clips: Sequence[Clip], plan: Plan, settings: Settings, root: Path, 
     for clip, result in pool.run(clips):
         crashed = Extraction(clip.path, "unreadable", reason="decoding it took the whole process down")
         yield clip, crashed if isinstance(result, Crashed) else result
+
+
+def _is_recorded(face: SavedFace, record: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether this very picture was dealt before."""
+    return face.path in record and record[face.path]["sha256"] == face.sha256
+
+
+def _list_dealt(
+    members: Sequence[Member], repeats: Sequence[Dropped], found: Sequence[Member]
+) -> dict[str, dict[str, str]]:
+    """Return the rows of `dealt.csv` of the faces that were split, and of those that one of them stands for."""
+    hashes = {member.face.path: member.face.sha256 for member in found}
+    parts = {member.face.path: member.sample.split for member in members}
+    parts |= {each.path: parts[each.twin] for each in repeats if each.reason == NEAR_DUPLICATE and each.twin in parts}
+    return {path: {"path": path, "sha256": hashes[path], "part": part} for path, part in parts.items()}
 
 
 def _require_faces(clips: Sequence[Clip], extractions: Mapping[str, Extraction], out: Path) -> None:

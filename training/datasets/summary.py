@@ -10,7 +10,7 @@ import numpy as np
 
 from training.datasets.clips import Listing
 from training.datasets.extraction import Extraction
-from training.datasets.members import Dropped, Member
+from training.datasets.members import BOTH_LABELS, NEAR_DUPLICATE, TIES_PARTS, UNDERSAMPLED, Dropped, Member
 from training.splits import PARTS
 
 LABELS = ("real", "fake")
@@ -18,6 +18,9 @@ LABELS = ("real", "fake")
 LARGE_GROUP = 0.3
 # Pairs that are listed one by one.
 MOST_LISTED = 200
+
+# Where every face that was left out is listed with the reason.
+TABLE = "dropped.csv"
 
 Twin = tuple[Member, Member, int]
 
@@ -40,6 +43,7 @@ def summarise(
     """
     statuses = Counter(extraction.status for extraction in extractions.values())
     reasons = Counter(entry.reason for entry in dropped)
+    sources = {face.path: clip.source for clip in listing.clips for face in extractions[clip.path].faces}
     sides = [member.face.side for member in members]
     return {
         "layout": listing.layout,
@@ -53,8 +57,10 @@ def summarise(
         "faces": {
             "found": len(members) + len(dropped),
             "kept": len(members),
-            "near_duplicates": reasons["near-duplicate"],
-            "undersampled": reasons["undersampled"],
+            "near_duplicates": reasons[NEAR_DUPLICATE],
+            "undersampled": reasons[UNDERSAMPLED],
+            "contradicted": reasons[BOTH_LABELS],
+            "torn": reasons[TIES_PARTS],
         },
         "groups": len({member.sample.group for member in members}),
         "parts": {part: _count([m for m in members if m.sample.split == part]) for part in PARTS},
@@ -62,7 +68,7 @@ def summarise(
         "methods": dict(sorted(Counter(m.sample.method for m in members if m.sample.label).items())),
         "side": {"least": min(sides), "median": float(np.median(sides)), "most": max(sides)},
         "weight": {"least": min(m.weight for m in members), "most": max(m.weight for m in members)},
-        "findings": _find(listing, members, twins),
+        "findings": [*_find_dropped(dropped, sources), *_find(members, twins)],
         "twins": [
             {"one": a.sample.path, "other": b.sample.path, "bits": bits, "labels": [_label(a), _label(b)]}
             for a, b, bits in twins[:MOST_LISTED]
@@ -74,27 +80,50 @@ def summarise(
     }
 
 
-def _find(listing: Listing, members: Sequence[Member], twins: Sequence[Twin]) -> list[str]:
+def _find_dropped(dropped: Sequence[Dropped], source_of: Mapping[str, str]) -> list[str]:
+    """Return a sentence for the faces that cannot be trusted; the first things to know."""
+    findings = []
+    contradicted = [entry for entry in dropped if entry.reason == BOTH_LABELS]
+    if contradicted:
+        pairs = Counter(tuple(sorted((source_of[e.path], source_of[e.twin]))) for e in contradicted)
+        named = [f"{one} and {other} ({count})" for (one, other), count in pairs.most_common()]
+        findings.append(
+            f"{_count_faces(contradicted)} left out of all parts, since one source calls the same picture real and "
+            f"another fake; one label is wrong: {_quote(named)}. {TABLE} lists them."
+        )
+    torn = [entry for entry in dropped if entry.reason == TIES_PARTS]
+    if torn:
+        named = [f"{source} ({count})" for source, count in Counter(source_of[e.path] for e in torn).most_common()]
+        findings.append(
+            f"{_count_faces(torn)} left out, since they would tie faces that already lie in two parts: "
+            f"{_quote(named)}. {TABLE} lists them."
+        )
+    return findings
+
+
+def _find(members: Sequence[Member], twins: Sequence[Twin]) -> list[str]:
     """Return a sentence for everything that one should know."""
     findings = []
-    both = [(a, b) for a, b, _ in twins if a.sample.label != b.sample.label]
+    kept = {member.sample.path: member for member in members}
+    both = [(a, b) for a, b, _ in twins if a.sample.label != b.sample.label and a.sample.source == b.sample.source]
     if both:
         findings.append(
             f"Faces that look the same bear both labels in {_count_pairs(both)}; one label is likely wrong: "
             f"{_quote([f'{a.clip.path} and {b.clip.path}' for a, b in both])}."
         )
     findings += _find_equals(members, twins)
-    if twins and any(clip.split for clip in listing.clips):
-        leaks = [(a, b) for a, b, _ in twins if a.sample.split != b.sample.split]
-        if leaks:
-            findings.append(
-                f"The split that was stated leaks: {_count_pairs(leaks)} of faces that look the same in two parts: "
-                f"{_quote([f'{a.clip.path} and {b.clip.path}' for a, b in leaks])}."
-            )
-    elif twins:
-        tied = {group for a, b, _ in twins for group in (a.sample.group, b.sample.group)}
+    parts = [(a, b, {kept[m.sample.path].sample.split for m in (a, b) if m.sample.path in kept}) for a, b, _ in twins]
+    leaks = [(a, b) for a, b, of_pair in parts if len(of_pair) > 1]
+    if leaks:
         findings.append(
-            f"{len(tied)} groups were tied together, as they share {_count_pairs(twins)} of faces that look the same."
+            f"The split that was stated leaks: {_count_pairs(leaks)} of faces that look the same in two parts: "
+            f"{_quote([f'{a.clip.path} and {b.clip.path}' for a, b in leaks])}."
+        )
+    tied = [(a, b) for a, b, of_pair in parts if len(of_pair) < 2 and not (a.sample.split and b.sample.split)]
+    if tied:
+        groups = {member.sample.group for pair in tied for member in pair}
+        findings.append(
+            f"{len(groups)} groups were tied together, as they share {_count_pairs(tied)} of faces that look the same."
         )
     findings += _find_large_groups(members)
     for part in PARTS:
@@ -146,6 +175,10 @@ def _names(members: Sequence[Member]) -> list[str]:
 
 def _label(member: Member) -> str:
     return LABELS[member.sample.label]
+
+
+def _count_faces(entries: Sequence[Dropped]) -> str:
+    return f"{len(entries)} {'face was' if len(entries) == 1 else 'faces were'}"
 
 
 def _count_pairs(pairs: Sequence[object]) -> str:
