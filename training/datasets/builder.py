@@ -19,13 +19,15 @@ from training.datasets.members import NEAR_DUPLICATE, Dropped, Member, balance, 
 from training.datasets.pace import Pace
 from training.datasets.plan import Plan
 from training.datasets.pool import Crashed, Pool
-from training.datasets.summary import LABELS, summarise
+from training.datasets.summary import LABELS, list_provenance, summarise
 from training.files import WriteFailed
-from training.manifest import Sample, read_manifest
+from training.manifest import COLLECTIONS, Sample, read_manifest
 from training.splits import deal_groups, split_by_group
 
 # What decides how a face is found and how it is written.
 LIBRARIES = ("unmask", "numpy", "opencv-python-headless", "pillow", "ai-edge-litert", "ImageHash")
+# Faces on the contact sheet of one collection.
+FACES_OF_A_COLLECTION = 48
 FINDER = ("pnet.tflite", "rnet.tflite", "onet.tflite")
 
 
@@ -44,7 +46,8 @@ def build(
     Args:
         source: a folder of a layout that is known, or a CSV with the columns path and label.
         out: folder of the data set, made when missing: `faces/`, `faces.csv`, `faces_found.csv`, `clips.csv`,
-            `dropped.csv`, `metadata.json`, `report.json`, `report.html`, contact sheets and plots.
+            `dropped.csv`, `dealt.csv`, `metadata.json`, `report.json`, `report.html`, contact sheets and plots; and
+            `collections.json`, where collections say what they are.
         plan: how it is made.
         root: the folder that the paths of a CSV start from; its own when None.
         workers: number of processes; 1 works in this one.
@@ -227,10 +230,24 @@ def _write(
         write_whole(out / name, plot)
     shown = {**{title: plot for title, (_, plot) in plots.items()}, **shown}
     write_json(out / "report.json", summary)
-    write_whole(out / "report.html", page.render(summary, metadata, shown).encode())
+    if listing.collections:
+        write_json(out / COLLECTIONS, list_provenance(summary))
+    sheets = _draw_collections(listing, members, plan, out)
+    write_whole(out / "report.html", page.render(summary, metadata, shown, sheets).encode())
     # Last, since it says that all the rest is there.
     write_json(out / METADATA, metadata)
     return summary
+
+
+def _draw_collections(listing: Listing, members: Sequence[Member], plan: Plan, out: Path) -> dict[str, bytes]:
+    """Return a contact sheet of each collection that has faces, as a JPEG by its name."""
+    sheets = {}
+    for collection in listing.collections:
+        own = [member for member in members if member.sample.source == collection.name]
+        if own:
+            sheet = pictures.draw_contact_sheet(own, out, plan.seed, most=FACES_OF_A_COLLECTION)
+            sheets[collection.name] = pictures.encode(sheet, ".jpg")
+    return sheets
 
 
 def _hash(members: Sequence[Member], out: Path) -> str:

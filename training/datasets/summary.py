@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from training.datasets.clips import Listing
+from training.datasets.collection import Collection
 from training.datasets.extraction import Extraction
 from training.datasets.members import BOTH_LABELS, NEAR_DUPLICATE, TIES_PARTS, UNDERSAMPLED, Dropped, Member
 from training.splits import PARTS
@@ -19,6 +20,8 @@ LARGE_GROUP = 0.3
 # Pairs that are listed one by one.
 MOST_LISTED = 200
 
+# What a collection says that goes along with its faces.
+STATED = ("label", "family", "origin", "terms", "note")
 # Where every face that was left out is listed with the reason.
 TABLE = "dropped.csv"
 
@@ -44,7 +47,6 @@ def summarise(
     statuses = Counter(extraction.status for extraction in extractions.values())
     reasons = Counter(entry.reason for entry in dropped)
     sources = {face.path: clip.source for clip in listing.clips for face in extractions[clip.path].faces}
-    sides = [member.face.side for member in members]
     return {
         "layout": listing.layout,
         "files": {
@@ -65,8 +67,9 @@ def summarise(
         "groups": len({member.sample.group for member in members}),
         "parts": {part: _count([m for m in members if m.sample.split == part]) for part in PARTS},
         "sources": {s: _count([m for m in members if m.sample.source == s]) for s in _names(members)},
+        "collections": [_describe(c, [m for m in members if m.sample.source == c.name]) for c in listing.collections],
         "methods": dict(sorted(Counter(m.sample.method for m in members if m.sample.label).items())),
-        "side": {"least": min(sides), "median": float(np.median(sides)), "most": max(sides)},
+        "side": _measure(members),
         "weight": {"least": min(m.weight for m in members), "most": max(m.weight for m in members)},
         "findings": [*_find_dropped(dropped, sources), *_find(members, twins)],
         "twins": [
@@ -78,6 +81,27 @@ def summarise(
             *({"path": p, "status": "left_out", "reason": r} for p, r in sorted(listing.left_out.items())),
         ],
     }
+
+
+def _describe(collection: Collection, members: Sequence[Member]) -> dict[str, Any]:
+    """Return what a collection says of itself, and the count and size of its faces."""
+    parts = Counter(member.sample.split for member in members)
+    return {
+        "name": collection.name,
+        **{name: getattr(collection, name) for name in STATED},
+        "faces": {part: parts[part] for part in PARTS},
+        "side": _measure(members) if members else None,
+    }
+
+
+def _measure(members: Sequence[Member]) -> dict[str, float]:
+    sides = [member.face.side for member in members]
+    return {"least": min(sides), "median": float(np.median(sides)), "most": max(sides)}
+
+
+def list_provenance(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what `collections.json` holds: what each collection says of itself, and its faces by part, by source."""
+    return {entry["name"]: {name: entry[name] for name in (*STATED, "faces")} for entry in summary["collections"]}
 
 
 def _find_dropped(dropped: Sequence[Dropped], source_of: Mapping[str, str]) -> list[str]:
