@@ -17,6 +17,7 @@ from training.datasets.journal import METADATA, Journal, open_folder, write_json
 from training.datasets.listing import list_clips
 from training.datasets.members import NEAR_DUPLICATE, Dropped, Member, balance, gather, split, thin
 from training.datasets.pace import Pace
+from training.datasets.persons import find_persons, require_installed
 from training.datasets.plan import Plan
 from training.datasets.pool import Crashed, Pool
 from training.datasets.summary import LABELS, list_provenance, summarise
@@ -67,6 +68,8 @@ def build(
     root = root or (source.parent if source.is_file() else source)
     listing = list_clips(source, root, out, plan.layout, plan.group_by)
     clips = listing.clips
+    if plan.persons:
+        require_installed()
     require_both_labels([clip.label for clip in clips], "files")
     groups = group_clips(clips)
     # A split that tears a group is refused before hours are spent.
@@ -81,14 +84,16 @@ def build(
     record = tables.read_dealt(out)
     found = gather(clips, extractions)
     dealt = {m.face.path: record[m.face.path]["part"] for m in found if _is_recorded(m.face, record)}
-    members, repeats, twins = thin(found, plan.near, dealt)
+    same = find_persons(found, out, workers, report) if plan.persons else []
+    members, repeats, twins = thin(found, plan.near, dealt, same)
     members = split(members, plan.seed, dealt)
     # Before the table that states the parts: a run that is cut short between the two must not deal otherwise.
     tables.write_dealt(record | _list_dealt(members, repeats, found), out)
     members, spared = balance(members, plan.balance, plan.seed)
     dropped = [*repeats, *spared]
     require_both_labels([member.sample.label for member in members], "faces that are left")
-    return _write(listing, extractions, members, dropped, twins, plan, given, out)
+    persons = [(found[one], found[other]) for one, other in same]
+    return _write(listing, extractions, members, dropped, twins, persons, plan, given, out)
 
 
 def extract_all(
@@ -199,6 +204,7 @@ def _write(
     members: Sequence[Member],
     dropped: Sequence[Dropped],
     twins: Sequence[tuple[Member, Member, int]],
+    persons: Sequence[tuple[Member, Member]],
     plan: Plan,
     given: Mapping[str, str],
     out: Path,
@@ -207,7 +213,7 @@ def _write(
     # As training will read it: this also proves that no group lies in two parts.
     split_by_group(read_manifest(out / tables.FACES))
     tables.write_dropped(dropped, out)
-    summary = summarise(listing, extractions, members, dropped, twins)
+    summary = summarise(listing, extractions, members, dropped, twins, persons)
     metadata = {
         "plan": plan.to_dict(),
         "given": dict(given),

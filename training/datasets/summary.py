@@ -11,6 +11,7 @@ import numpy as np
 from training.datasets.clips import Listing
 from training.datasets.collection import Collection
 from training.datasets.extraction import Extraction
+from training.datasets.groups import Joined
 from training.datasets.members import BOTH_LABELS, NEAR_DUPLICATE, TIES_PARTS, UNDERSAMPLED, Dropped, Member
 from training.splits import PARTS
 
@@ -34,6 +35,7 @@ def summarise(
     members: Sequence[Member],
     dropped: Sequence[Dropped],
     twins: Sequence[Twin],
+    persons: Sequence[tuple[Member, Member]] = (),
 ) -> dict[str, Any]:
     """Return the figures of `report.json`.
 
@@ -43,9 +45,11 @@ def summarise(
         members: the faces that stay.
         dropped: those that do not.
         twins: pairs that look the same in two groups.
+        persons: pairs of two groups that show one person.
     """
     statuses = Counter(extraction.status for extraction in extractions.values())
     reasons = Counter(entry.reason for entry in dropped)
+    shared = _list_shared_persons(persons)
     sources = {face.path: clip.source for clip in listing.clips for face in extractions[clip.path].faces}
     return {
         "layout": listing.layout,
@@ -71,7 +75,8 @@ def summarise(
         "methods": dict(sorted(Counter(m.sample.method for m in members if m.sample.label).items())),
         "side": _measure(members),
         "weight": {"least": min(m.weight for m in members), "most": max(m.weight for m in members)},
-        "findings": [*_find_dropped(dropped, sources), *_find(members, twins)],
+        "persons": shared,
+        "findings": [*_find_dropped(dropped, sources), *_find_persons(persons, shared), *_find(members, twins)],
         "twins": [
             {"one": a.sample.path, "other": b.sample.path, "bits": bits, "labels": [_label(a), _label(b)]}
             for a, b, bits in twins[:MOST_LISTED]
@@ -121,6 +126,42 @@ def _find_dropped(dropped: Sequence[Dropped], source_of: Mapping[str, str]) -> l
         findings.append(
             f"{_count_faces(torn)} left out, since they would tie faces that already lie in two parts: "
             f"{_quote(named)}. {TABLE} lists them."
+        )
+    return findings
+
+
+def _list_shared_persons(persons: Sequence[tuple[Member, Member]]) -> list[dict[str, Any]]:
+    """Return whoever lies in several sources: the sources, and a file of each."""
+    joined = Joined()
+    for one, other in persons:
+        joined.join((one.sample.group, other.sample.group))
+    files: dict[str, dict[str, str]] = {}
+    for member in (member for pair in persons for member in pair):
+        files.setdefault(joined.find(member.sample.group), {}).setdefault(member.sample.source, member.clip.path)
+    return [
+        {"sources": sorted(by_source), "files": [by_source[source] for source in sorted(by_source)]}
+        for _, by_source in sorted(files.items())
+        if len(by_source) > 1
+    ]
+
+
+def _find_persons(persons: Sequence[tuple[Member, Member]], shared: Sequence[Mapping[str, Sequence[str]]]) -> list[str]:
+    """Return a sentence for whom groups were tied by, and one for whoever lies in several sources."""
+    findings = []
+    stated = [(a, b) for a, b in persons if a.sample.split and b.sample.split]
+    parted = [(a, b) for a, b in stated if a.sample.split != b.sample.split]
+    if parted:
+        findings.append(
+            f"The split that was stated puts one person in two parts, in {_count_pairs(parted)}: "
+            f"{_quote([f'{a.clip.path} and {b.clip.path}' for a, b in parted])}."
+        )
+    if len(stated) < len(persons):
+        groups = {m.sample.group for a, b in persons if not (a.sample.split and b.sample.split) for m in (a, b)}
+        findings.append(f"{len(groups)} groups were tied together, as they show persons who are in several of them.")
+    if shared:
+        named = [f"{' and '.join(one['sources'])} ({' and '.join(one['files'])})" for one in shared]
+        findings.append(
+            f"{len(shared)} {'person lies' if len(shared) == 1 else 'persons lie'} in several sources: {_quote(named)}."
         )
     return findings
 
