@@ -29,7 +29,9 @@ def describe_model(card: Mapping[str, Any]) -> str:
         _list("What it covers", card["covers"]),
         _list("What it does not", card["limits"]),
         f"## Terms\n{card['terms']}\n\n{card['retrain']}",
+        *_list_terms(card["data"].get("sources", {})),
         "## Data\n" + _tabulate_faces(card["data"]["faces"]),
+        *_tabulate_sources(card["data"].get("sources", {})),
         "## Figures by family\n" + _tabulate(card["families"]),
         f"Called likely fake are {_percent(overall, 'real_called_fake')} of the real pictures and "
         f"{_percent(overall, 'fake_called_fake')} of the fakes; {_percent(overall, 'uncertain')} of all are uncertain. "
@@ -59,6 +61,25 @@ def _tabulate_faces(faces: Mapping[str, Mapping[str, int]]) -> str:
         ["source", *faces],
         [[source, *(str(counts.get(source, 0)) for counts in faces.values())] for source in sources],
     )
+
+
+def _list_terms(sources: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the terms of the sources, each with the sources that it holds for."""
+    by_terms: dict[str, list[str]] = {}
+    for name, entry in sources.items():
+        by_terms.setdefault(entry["terms"], []).append(name)
+    lines = [f"- {terms}: {', '.join(names)}" for terms, names in sorted(by_terms.items())]
+    return ["The pictures that it was made of came under these terms:\n\n" + "\n".join(lines)] if lines else []
+
+
+def _tabulate_sources(sources: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return a table of where the sources are from; a card of before has none."""
+    header = ["source", "label", "made by, or kind of photo", "from", "terms", "note"]
+    rows = [
+        [name, entry["label"], entry["family"], entry["origin"], entry["terms"], entry.get("note", "")]
+        for name, entry in sources.items()
+    ]
+    return [_lay_out(header, rows)] if rows else []
 
 
 def _tabulate(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -8,7 +8,7 @@ import click
 
 from chalicelib.errors import UnmaskError
 from chalicelib.settings import MODELS, Settings
-from training.commands.options import EXISTING_FILE, ROOT, ROWS
+from training.commands.options import EXISTING_FILE, ROOTS, ROWS, SETS, open_sets
 
 MODELS_FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -35,8 +35,8 @@ def faces(out: Path) -> None:
 
 @convert.command()
 @click.option("--network", required=True, type=EXISTING_FILE, help="The .keras file of a training run.")
-@click.option("--faces", "manifest", required=True, type=EXISTING_FILE, help="The CSV that it was trained on.")
-@ROOT
+@SETS
+@ROOTS
 @click.option("--out", default=MODELS, type=MODELS_FOLDER, help="Models folder. [default: the served one]")
 @click.option(
     "--facts",
@@ -61,8 +61,8 @@ def faces(out: Path) -> None:
 )
 def detector(
     network: Path,
-    manifest: Path,
-    root: Path | None,
+    faces: tuple[Path, ...],
+    roots: tuple[Path, ...],
     out: Path,
     facts: Path,
     seed: int,
@@ -72,6 +72,9 @@ def detector(
 ) -> None:
     """Quantise a trained network to int8, prove that little was lost, calibrate it and write its card.
 
+    --faces is what it was trained on: the card says of each source where it is from and under which terms, as far as
+    the collections.json beside a CSV, or the table of known sources, tells.
+
     The files in --out change only when everything has succeeded. A network that loses more than the gate
     (AUC .005, TPR at 1 % FPR .02, 99th percentile of |Δp| .05, one step between kernels) is fine-tuned to bear
     rounding where --qat-steps says so; what that does not heal, its first operators in float do, as far as it needs;
@@ -80,13 +83,13 @@ def detector(
     from convert.quantisation import GateError
     from convert.release import Facts, release
     from training.contrasts import parse_contrasts
+    from training.files import WriteFailed
     from training.manifest import ManifestError
 
     try:
         release(
             network,
-            manifest,
-            root or manifest.parent,
+            *open_sets(faces, roots),
             out,
             Facts.read(facts),
             settings=Settings.from_environment(),
@@ -96,5 +99,5 @@ def detector(
             degradations=degradations,
             report=click.echo,
         )
-    except (GateError, ManifestError, UnmaskError, ValueError) as error:
+    except (GateError, ManifestError, WriteFailed, UnmaskError, ValueError) as error:
         raise click.ClickException(str(error)) from error

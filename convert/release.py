@@ -19,6 +19,7 @@ from chalicelib.face_views import FaceViews, ViewRule
 from chalicelib.settings import Settings
 from chalicelib.verdicts import Calibration, Calibrations
 from convert.card_page import describe_model
+from convert.provenance import list_sources
 from convert.quantisation import GateError, Loss, Quantiser, compare_kernels, measure_loss
 from convert.quantisation_aware import LEARNING_RATE, fine_tune
 from convert.views import BATCH, Held, Views
@@ -354,7 +355,7 @@ def _begin_card(facts: Facts) -> dict[str, Any]:
 def _describe(
     parts: Mapping[str, Sequence[Sample]], faces: Mapping[str, LocatedFace], manifest: Path
 ) -> dict[str, Any]:
-    """Say what data made the model: faces by part and source, and the manifest's hash."""
+    """Say what data made the model: faces by part and source, where each source is from, and the manifest's hash."""
     return {
         "manifest_sha256": hash_file(manifest),
         "faces": {
@@ -364,6 +365,7 @@ def _describe(
             }
             for part, rows in parts.items()
         },
+        "sources": list_sources((s.source for rows in parts.values() for s in rows if s.path in faces), manifest),
     }
 
 

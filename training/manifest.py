@@ -19,6 +19,9 @@ SPLITS = {
     "test": "test",
 }
 
+# Lies beside a manifest and says of each source its label, family, origin and terms.
+COLLECTIONS = "collections.json"
+
 
 class ManifestError(ValueError):
     """A manifest cannot be read; the message names the file, the line and the cure."""

@@ -32,19 +32,32 @@ def split_by_group(samples: Sequence[Sample], seed: int = 0) -> dict[str, list[S
     """
     if any(sample.split for sample in samples):
         return _take_stated(samples)
+    part_of = deal_groups(samples, seed)
+    return {part: [s for s in samples if part_of[s.group] == part] for part in PARTS}
+
+
+def deal_groups(samples: Sequence[Sample], seed: int = 0) -> dict[str, str]:
+    """Return the part of each group: the one that some of its samples state, else one that is dealt, 70/15/15.
+
+    Args:
+        samples: the whole manifest, some of it stating a split, or none.
+        seed: another seed gives another split.
+
+    Raises:
+        ManifestError: a group states two parts.
+    """
     members: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         members[sample.group].append(sample)
+    part_of = _read_stated(samples)
     groups_of: dict[str, list[str]] = defaultdict(list)
     for group, rows in members.items():
         # A group that spans sources is placed with the source that holds most of it.
         groups_of[Counter(row.source for row in rows).most_common(1)[0][0]].append(group)
-
-    part_of: dict[str, str] = {}
     for groups in groups_of.values():
         groups.sort(key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest())
-        part_of.update(_deal(groups, members))
-    return {part: [s for s in samples if part_of[s.group] == part] for part in PARTS}
+        _deal(groups, members, part_of)
+    return part_of
 
 
 def list_families(samples: Sequence[Sample]) -> set[str]:
@@ -90,26 +103,35 @@ def _take_stated(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
         raise ManifestError(
             f"{len(unstated)} of {len(samples)} rows state no split, such as {unstated[0].path}; state all or none."
         )
-    part_of: dict[str, str] = {}
-    for sample in samples:
-        stated = part_of.setdefault(sample.group, sample.split)
-        if stated != sample.split:
-            raise ManifestError(
-                f"The group {sample.group!r} lies in two splits, {stated} and {sample.split}: "
-                "what is learnt from the one would be tested on the other."
-            )
+    _read_stated(samples)
     return {part: [sample for sample in samples if sample.split == part] for part in PARTS}
 
 
-def _deal(groups: list[str], members: dict[str, list[Sample]]) -> dict[str, str]:
-    """Deal each group to the part that is furthest below its share."""
+def _read_stated(samples: Sequence[Sample]) -> dict[str, str]:
+    """Return the part of every group of which some sample states one."""
+    part_of: dict[str, str] = {}
+    for sample in samples:
+        if sample.split:
+            stated = part_of.setdefault(sample.group, sample.split)
+            if stated != sample.split:
+                raise ManifestError(
+                    f"The group {sample.group!r} lies in two splits, {stated} and {sample.split}: "
+                    "what is learnt from the one would be tested on the other."
+                )
+    return part_of
+
+
+def _deal(groups: Sequence[str], members: Mapping[str, list[Sample]], part_of: dict[str, str]) -> None:
+    """Deal each group that has no part yet to the part that is furthest below its share."""
     sizes = dict.fromkeys(PARTS, 0)
-    dealt: dict[str, str] = {}
     for group in groups:
-        part = min(PARTS, key=lambda name: sizes[name] / FRACTIONS[PARTS.index(name)])
-        dealt[group] = part
-        sizes[part] += len(members[group])
-    return dealt
+        if group in part_of:
+            sizes[part_of[group]] += len(members[group])
+    for group in groups:
+        if group not in part_of:
+            part = min(PARTS, key=lambda name: sizes[name] / FRACTIONS[PARTS.index(name)])
+            part_of[group] = part
+            sizes[part] += len(members[group])
 
 
 def limit_by_class(samples: Sequence[Sample], limit: int, seed: int) -> list[Sample]:

@@ -72,6 +72,7 @@ def test_a_release_holds_what_was_measured(
     assert card["bytes"] == (out / "detector.tflite").stat().st_size
     assert card["metrics"]["overall"]["pictures"] + card["metrics"]["overall"]["unscored"] > 0
     assert {"train", "validation", "test"} == set(card["data"]["faces"])
+    assert set(card["data"]["sources"]) == {s.source for s in read_manifest(collection / "faces.csv")}
     assert card["quantisation"]["probability_p99"] < 0.05
     assert {row["title"] for row in card["families"]} >= {"studio", "all, one threshold"}
     assert set(card["bands"]) == {"face_side", "apparent_skin_tone"}

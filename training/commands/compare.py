@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import FACES, ROOT, ROWS
+from training.commands.options import ROOTS, ROWS, SETS, open_sets
 
 
 @click.command()
-@FACES
-@ROOT
+@SETS
+@ROOTS
 @click.option(
     "--model",
     "models",
@@ -52,8 +52,8 @@ from training.commands.options import FACES, ROOT, ROWS
 )
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the report.")
 def compare(
-    faces: Path,
-    root: Path | None,
+    faces: tuple[Path, ...],
+    roots: tuple[Path, ...],
     models: tuple[str, ...],
     split: str,
     seed: int,
@@ -98,8 +98,7 @@ def compare(
             find_model(spec, settings)
         steps, contrasts = parse_ablation(ablation, list(named)), parse_contrasts(rows)
         bench = Bench.open(
-            faces,
-            root or faces.parent,
+            *open_sets(faces, roots),
             settings,
             part=split,
             seed=seed,

@@ -21,7 +21,7 @@ INTERRUPTED = 130
 @click.option("--root", type=EXISTING_FOLDER, help="Folder that a CSV's paths start from. [default: the CSV's folder]")
 @click.option(
     "--layout",
-    type=click.Choice(["auto", "faceforensics", "celeb-df", "dfdc", "folders", "named"]),
+    type=click.Choice(["auto", "collections", "faceforensics", "celeb-df", "dfdc", "folders", "named"]),
     default="auto",
     show_default=True,
     help="How a folder tells real from fake.",
@@ -49,6 +49,12 @@ INTERRUPTED = 130
 @click.option("--format", type=click.Choice(["jpeg", "png"]), default="jpeg", show_default=True)
 @click.option(
     "--near", default=4, show_default=True, help="Bits of 64 in which near-duplicates may differ; -1 keeps all."
+)
+@click.option(
+    "--persons",
+    is_flag=True,
+    help="Keep each person in one part: faces that show one person are found by dlib's network; needs the extra "
+    "persons, and a tenth of a second a face.",
 )
 @click.option(
     "--group-by",
@@ -80,6 +86,7 @@ def dataset(source: Path, out: Path, root: Path | None, workers: int, **choices:
 
     \b
     A folder is recognised by what is in it:
+    collections    folders with a collection.toml (name, label, family, origin, terms) beside images/
     faceforensics  original_sequences/… and manipulated_sequences/…
     celeb-df       Celeb-real, Celeb-synthesis, YouTube-real
     dfdc           parts with a metadata.json

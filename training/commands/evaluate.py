@@ -9,20 +9,20 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import EXISTING_FILE, EXISTING_FOLDER, ROOT, ROWS
+from training.commands.options import EXISTING_FOLDER, ROOTS, ROWS, SETS, open_sets
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--faces", type=EXISTING_FILE, help="CSV: path, label, and if you can source, method, group.")
+@SETS
 @click.option(
     "--videos",
     type=EXISTING_FOLDER,
     metavar="DIR",
     help="Clips instead of pictures: DIR/real and DIR/fake, at any depth. With --model and --json only.",
 )
-@ROOT
+@ROOTS
 @click.option(
     "--model",
     default="int8",
@@ -54,9 +54,9 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     help="Folder for a contact sheet of the most confident mistakes.",
 )
 def evaluate(
-    faces: Path | None,
+    faces: tuple[Path, ...],
     videos: Path | None,
-    root: Path | None,
+    roots: tuple[Path, ...],
     model: str,
     split: str,
     seed: int,
@@ -80,11 +80,10 @@ def evaluate(
     unmask evaluate --faces my/faces.csv --model runs/mine --degradations --report build/mine.html
     unmask evaluate --videos my/clips --json build/clips.json
     """
-    if (faces is None) == (videos is None):
+    if bool(faces) == (videos is not None):
         raise click.UsageError("Give either --faces or --videos.")
     if videos is not None:
         _evaluate_videos(videos, model, out)
-    if faces is None:
         return
     from chalicelib.errors import UnmaskError
     from chalicelib.settings import Settings
@@ -105,7 +104,7 @@ def evaluate(
     try:
         find_model(model, settings)
         contrasts = parse_contrasts(rows)
-        bench = Bench.open(faces, root or faces.parent, settings, part=split, seed=seed, report=say)
+        bench = Bench.open(*open_sets(faces, roots), settings, part=split, seed=seed, report=say)
         check_contrasts(contrasts, bench.samples)
         check_families(bench.samples, left_out)
         if page is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from training.commands.options import EXISTING_FILE, FACES, ROOT
+from training.commands.options import EXISTING_FILE, ROOTS, SETS, open_sets
 from training.presets import PRESETS, PROJECTS, Preset, find
 from training.recipe import Phase, Recipe, override
 
@@ -24,8 +24,8 @@ def list_presets(context: click.Context, option: click.Parameter, wanted: bool) 
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=list_presets, help="Print all presets."
 )
-@FACES
-@ROOT
+@SETS
+@ROOTS
 @click.option("--preset", help="What is trained and how; see --list.  [default: student]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: runs/PRESET]")
 @click.option(
@@ -69,8 +69,8 @@ def list_presets(context: click.Context, option: click.Parameter, wanted: bool) 
 @click.option("--unfreeze-from", type=int, help="First block that is trained; student.")
 @click.option("--seed", type=int, help="Fixes the split and every draw.")
 def train(
-    faces: Path,
-    root: Path | None,
+    faces: tuple[Path, ...],
+    roots: tuple[Path, ...],
     preset: str | None,
     out: Path | None,
     repeat: Path | None,
@@ -81,13 +81,15 @@ def train(
     """Train a detector on labelled faces: ours, or one of the source projects' by name.
 
     The split is the CSV's, or 70/15/15 by group. Everything lands in the --out folder: record, faces found,
-    history, curves, checkpoints and, at the end, network.keras with its card.json. Stop it whenever you like; the
+    history, curves, checkpoints and, at the end, network.keras with its card.json; several --faces become one in its
+    data/, which other commands take too. Stop it whenever you like; the
     same command goes on after the last whole epoch. What is not given is the preset's.
 
     \b
     unmask train --list
     unmask train --faces my/faces.csv --out runs/mine
     unmask train --faces my/faces.csv --out runs/mine --weight ffpp=3 --epochs 20
+    unmask train --faces my/faces.csv --faces more/faces.csv --out runs/both
     unmask train --faces my/faces.csv --preset cnn-128 --limit 500
     unmask train --faces my/faces.csv --repeat runs/cnn-128/record.json --out runs/again
     """
@@ -114,11 +116,13 @@ def train(
         else:
             name = preset or "student"
             recipe = override(find(name).recipe, changes)
+        run = out or Path("runs") / name
+        manifest, root = open_sets(faces, roots, run / "data")
         run_training(
             recipe,
-            faces,
-            root or faces.parent,
-            out or Path("runs") / name,
+            manifest,
+            root,
+            run,
             preset=name,
             overrides=changes,
             repeats=data,

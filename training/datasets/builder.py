@@ -11,21 +11,24 @@ from typing import Any
 from chalicelib.settings import Settings
 from training.datasets import page, pictures, tables
 from training.datasets.clips import Clip, DatasetError, Listing, require_both_labels
-from training.datasets.extraction import Extraction, Extractor, write_whole
+from training.datasets.extraction import Extraction, Extractor, SavedFace, write_whole
 from training.datasets.groups import group_clips
 from training.datasets.journal import METADATA, Journal, open_folder, write_json
 from training.datasets.listing import list_clips
-from training.datasets.members import Dropped, Member, balance, gather, split, thin
+from training.datasets.members import NEAR_DUPLICATE, Dropped, Member, balance, gather, split, thin
 from training.datasets.pace import Pace
+from training.datasets.persons import find_persons, require_installed
 from training.datasets.plan import Plan
 from training.datasets.pool import Crashed, Pool
-from training.datasets.summary import LABELS, summarise
+from training.datasets.summary import LABELS, list_provenance, summarise
 from training.files import WriteFailed
-from training.manifest import Sample, read_manifest
-from training.splits import split_by_group
+from training.manifest import COLLECTIONS, Sample, read_manifest
+from training.splits import deal_groups, split_by_group
 
 # What decides how a face is found and how it is written.
 LIBRARIES = ("unmask", "numpy", "opencv-python-headless", "pillow", "ai-edge-litert", "ImageHash")
+# Faces on the contact sheet of one collection.
+FACES_OF_A_COLLECTION = 48
 FINDER = ("pnet.tflite", "rnet.tflite", "onet.tflite")
 
 
@@ -44,7 +47,8 @@ def build(
     Args:
         source: a folder of a layout that is known, or a CSV with the columns path and label.
         out: folder of the data set, made when missing: `faces/`, `faces.csv`, `faces_found.csv`, `clips.csv`,
-            `dropped.csv`, `metadata.json`, `report.json`, `report.html`, contact sheets and plots.
+            `dropped.csv`, `dealt.csv`, `metadata.json`, `report.json`, `report.html`, contact sheets and plots; and
+            `collections.json`, where collections say what they are.
         plan: how it is made.
         root: the folder that the paths of a CSV start from; its own when None.
         workers: number of processes; 1 works in this one.
@@ -64,10 +68,12 @@ def build(
     root = root or (source.parent if source.is_file() else source)
     listing = list_clips(source, root, out, plan.layout, plan.group_by)
     clips = listing.clips
+    if plan.persons:
+        require_installed()
     require_both_labels([clip.label for clip in clips], "files")
     groups = group_clips(clips)
     # A split that tears a group is refused before hours are spent.
-    split_by_group([Sample(c.path, c.label, c.source, c.method, groups[c.path], c.split) for c in clips])
+    deal_groups([Sample(c.path, c.label, c.source, c.method, groups[c.path], c.split) for c in clips])
     report(f"{source}: layout {listing.layout}, {len(clips)} files in {len(set(groups.values()))} groups.")
     given = _describe(source, root, listing, settings)
     open_folder(out, plan, given)
@@ -75,12 +81,19 @@ def build(
     tables.write_clips(listing, groups, extractions, out)
     _require_faces(clips, extractions, out)
 
-    members, repeats, twins = thin(gather(clips, extractions), plan.near)
-    members = split(members, plan.seed)
+    record = tables.read_dealt(out)
+    found = gather(clips, extractions)
+    dealt = {m.face.path: record[m.face.path]["part"] for m in found if _is_recorded(m.face, record)}
+    same = find_persons(found, out, workers, report) if plan.persons else []
+    members, repeats, twins = thin(found, plan.near, dealt, same)
+    members = split(members, plan.seed, dealt)
+    # Before the table that states the parts: a run that is cut short between the two must not deal otherwise.
+    tables.write_dealt(record | _list_dealt(members, repeats, found), out)
     members, spared = balance(members, plan.balance, plan.seed)
     dropped = [*repeats, *spared]
     require_both_labels([member.sample.label for member in members], "faces that are left")
-    return _write(listing, extractions, members, dropped, twins, plan, given, out)
+    persons = [(found[one], found[other]) for one, other in same]
+    return _write(listing, extractions, members, dropped, twins, persons, plan, given, out)
 
 
 def extract_all(
@@ -148,6 +161,21 @@ def _extract(clips: Sequence[Clip], plan: Plan, settings: Settings, root: Path, 
         yield clip, crashed if isinstance(result, Crashed) else result
 
 
+def _is_recorded(face: SavedFace, record: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether this very picture was dealt before."""
+    return face.path in record and record[face.path]["sha256"] == face.sha256
+
+
+def _list_dealt(
+    members: Sequence[Member], repeats: Sequence[Dropped], found: Sequence[Member]
+) -> dict[str, dict[str, str]]:
+    """Return the rows of `dealt.csv` of the faces that were split, and of those that one of them stands for."""
+    hashes = {member.face.path: member.face.sha256 for member in found}
+    parts = {member.face.path: member.sample.split for member in members}
+    parts |= {each.path: parts[each.twin] for each in repeats if each.reason == NEAR_DUPLICATE and each.twin in parts}
+    return {path: {"path": path, "sha256": hashes[path], "part": part} for path, part in parts.items()}
+
+
 def _require_faces(clips: Sequence[Clip], extractions: Mapping[str, Extraction], out: Path) -> None:
     labels = [clip.label for clip in clips if extractions[clip.path].faces]
     for label, name in enumerate(LABELS):
@@ -176,6 +204,7 @@ def _write(
     members: Sequence[Member],
     dropped: Sequence[Dropped],
     twins: Sequence[tuple[Member, Member, int]],
+    persons: Sequence[tuple[Member, Member]],
     plan: Plan,
     given: Mapping[str, str],
     out: Path,
@@ -184,7 +213,7 @@ def _write(
     # As training will read it: this also proves that no group lies in two parts.
     split_by_group(read_manifest(out / tables.FACES))
     tables.write_dropped(dropped, out)
-    summary = summarise(listing, extractions, members, dropped, twins)
+    summary = summarise(listing, extractions, members, dropped, twins, persons)
     metadata = {
         "plan": plan.to_dict(),
         "given": dict(given),
@@ -207,10 +236,24 @@ def _write(
         write_whole(out / name, plot)
     shown = {**{title: plot for title, (_, plot) in plots.items()}, **shown}
     write_json(out / "report.json", summary)
-    write_whole(out / "report.html", page.render(summary, metadata, shown).encode())
+    if listing.collections:
+        write_json(out / COLLECTIONS, list_provenance(summary))
+    sheets = _draw_collections(listing, members, plan, out)
+    write_whole(out / "report.html", page.render(summary, metadata, shown, sheets).encode())
     # Last, since it says that all the rest is there.
     write_json(out / METADATA, metadata)
     return summary
+
+
+def _draw_collections(listing: Listing, members: Sequence[Member], plan: Plan, out: Path) -> dict[str, bytes]:
+    """Return a contact sheet of each collection that has faces, as a JPEG by its name."""
+    sheets = {}
+    for collection in listing.collections:
+        own = [member for member in members if member.sample.source == collection.name]
+        if own:
+            sheet = pictures.draw_contact_sheet(own, out, plan.seed, most=FACES_OF_A_COLLECTION)
+            sheets[collection.name] = pictures.encode(sheet, ".jpg")
+    return sheets
 
 
 def _hash(members: Sequence[Member], out: Path) -> str:

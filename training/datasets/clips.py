@@ -6,6 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from training.datasets.collection import Collection
 
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff"}
@@ -55,11 +59,13 @@ class Listing:
         layout: name of the layout that it was read by.
         clips: what can be used, in the order of their paths or of the list.
         left_out: path → why it cannot be used.
+        collections: what the collections say of themselves, by name; empty for other layouts.
     """
 
     layout: str
     clips: list[Clip]
     left_out: dict[str, str] = field(default_factory=dict)
+    collections: list[Collection] = field(default_factory=list)
 
 
 # Reads a text file of the folder by its path relative to the root.

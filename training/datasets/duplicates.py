@@ -18,7 +18,6 @@ from itertools import pairwise
 import numpy as np
 
 from training.datasets.extraction import COARSE, FINE
-from training.datasets.groups import Joined
 
 # Bits of 256 that may differ for each one of 64.
 FINE_PER_COARSE = 6
@@ -75,14 +74,6 @@ def find_twins(faces: Sequence[Hashed], near: int) -> list[Twins]:
             if faces[a].group != faces[b].group
         ]
     return sorted(twins, key=lambda twin: (twin.first, twin.second))
-
-
-def merge_groups(faces: Sequence[Hashed], twins: Sequence[Twins]) -> list[str]:
-    """Return the group of each face once groups that share a twin are one."""
-    joined = Joined()
-    for twin in twins:
-        joined.join((faces[twin.first].group, faces[twin.second].group))
-    return [joined.find(face.group) for face in faces]
 
 
 def find_repeats(faces: Sequence[Hashed], groups: Sequence[str], near: int) -> dict[int, int]:

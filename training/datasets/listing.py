@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from training.datasets import celeb_df, dfdc, faceforensics, folders
+from training.datasets import celeb_df, collection, dfdc, faceforensics, folders
 from training.datasets.clips import Clip, DatasetError, Listing, ReadText, is_media, walk_files
 from training.manifest import read_manifest
 
@@ -15,6 +15,7 @@ Parse = Callable[[Sequence[str], ReadText], Listing]
 
 # The most particular first: a known collection may well lie below a folder called real.
 LAYOUTS: dict[str, tuple[Matches, Parse]] = {
+    collection.NAME: (collection.matches, collection.parse),
     faceforensics.NAME: (faceforensics.matches, faceforensics.parse),
     celeb_df.NAME: (celeb_df.matches, celeb_df.parse),
     dfdc.NAME: (dfdc.matches, dfdc.parse),
@@ -49,7 +50,8 @@ def list_clips(source: Path, root: Path, out: Path, layout: str = "auto", group_
     if not layout:
         raise DatasetError(
             f"The folder {source} is of no layout that is known. Sort the files into real/ and fake/, begin their "
-            "names with real_ or fake_, or list them in a CSV with the columns path and label."
+            "names with real_ or fake_, list them in a CSV with the columns path and label, or describe each "
+            "collection in a collection.toml."
         )
     parse = LAYOUTS[layout][1]
     if layout == folders.NAME:
@@ -87,5 +89,7 @@ def _read_csv(source: Path, root: Path) -> Listing:
 def _read_text(root: Path, path: str) -> str:
     try:
         return (root / path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{root / path} is not UTF-8 ({error}); save it as UTF-8.") from error
+    except OSError as error:
         raise DatasetError(f"{root / path} cannot be read: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,13 +13,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 MOST_LISTED = 200
 
 
-def render(summary: Mapping[str, Any], metadata: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+def render(
+    summary: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    sheets: Mapping[str, bytes] = MappingProxyType({}),
+) -> str:
     """Return the page.
 
     Args:
         summary: what `summary.summarise` says.
         metadata: what `metadata.json` says.
         pictures: PNG or JPEG files by title.
+        sheets: contact sheets of collections by name, likewise.
     """
     # File names come from strangers.
     environment = Environment(
@@ -32,6 +39,7 @@ def render(summary: Mapping[str, Any], metadata: Mapping[str, Any], pictures: Ma
         summary=summary,
         metadata=metadata,
         pictures={title: _to_address(data) for title, data in pictures.items()},
+        sheets={name: _to_address(data) for name, data in sheets.items()},
         most=MOST_LISTED,
     )
 

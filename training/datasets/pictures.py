@@ -24,18 +24,19 @@ GAP = 4
 COLOURS = {"real": "#2b6ca3", "fake": "#d9772b"}
 
 
-def draw_contact_sheet(members: Sequence[Member], out: Path, seed: int) -> np.ndarray:
-    """Lay out up to 64 faces, as many of each group as there is room for.
+def draw_contact_sheet(members: Sequence[Member], out: Path, seed: int, most: int = ACROSS * ACROSS) -> np.ndarray:
+    """Lay out some faces, as many of each group as there is room for.
 
     Args:
         members: faces of one class, at least one.
         out: folder of the data set.
         seed: another seed draws others.
+        most: how many at most.
 
     Returns:
         uint8 RGB; as many rows of eight as are needed.
     """
-    chosen = draw_evenly(members, ACROSS * ACROSS, seed)
+    chosen = draw_evenly(members, most, seed)
     rows = -(-len(chosen) // ACROSS)
     step = TILE + GAP
     sheet = np.full((rows * step + GAP, ACROSS * step + GAP, 3), 255, np.uint8)

@@ -43,6 +43,8 @@ class Plan:
     format: str = "jpeg"
     # Bits of 64 of the perceptual hash in which near-duplicates may differ; -1 keeps all.
     near: int = 4
+    # Whether faces of one person are looked for, whose groups are then one.
+    persons: bool = False
     # For folders of one's own: what forms a group.
     group_by: str = "clip"
     balance: str = "none"
@@ -76,9 +78,9 @@ class Plan:
         return asdict(self)
 
     def differences(self, recorded: Mapping[str, Any]) -> list[str]:
-        """Return a phrase for every value that is not as recorded."""
+        """Return a phrase for every value that is not as recorded; what was not recorded was the default."""
         return [
-            f"{field.name} was {recorded.get(field.name)!r} and is {getattr(self, field.name)!r}"
+            f"{field.name} was {recorded.get(field.name, field.default)!r} and is {getattr(self, field.name)!r}"
             for field in fields(self)
-            if recorded.get(field.name) != getattr(self, field.name)
+            if recorded.get(field.name, field.default) != getattr(self, field.name)
         ]

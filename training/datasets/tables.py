@@ -9,20 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.datasets.clips import Listing
+from training.datasets.clips import DatasetError, Listing
 from training.datasets.extraction import Extraction, write_whole
 from training.datasets.members import Dropped, Member
+from training.splits import PARTS
 
 FACES = "faces.csv"
 # In the form that training/faces.py remembers where faces are, so that no training searches for them again.
 FACES_FOUND = "faces_found.csv"
 CLIPS = "clips.csv"
 DROPPED = "dropped.csv"
+# Which part every face was ever dealt to, so that it stays there when files are added.
+DEALT = "dealt.csv"
 
 COLUMNS = [
     *("path", "label", "method", "source", "group", "side", "split", "weight"),
     *("file", "clip", "frame", "time", "confidence", "box", "landmarks", "phash", "official"),
 ]
+DEALT_COLUMNS = ["path", "sha256", "part"]
 CLIP_COLUMNS = ["path", "label", "method", "source", "group", "official", "kind", "status", "frames", "faces", "reason"]
 
 
@@ -87,6 +91,34 @@ def write_dropped(dropped: Sequence[Dropped], out: Path) -> None:
         WriteFailed: it cannot be written.
     """
     _write(out / DROPPED, ["path", "reason", "twin"], ([d.path, d.reason, d.twin] for d in dropped))
+
+
+def read_dealt(out: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of `dealt.csv` by path: path, sha256 and part of every face that was ever dealt.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    path = out / DEALT
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = {row["path"]: {name: row[name] for name in DEALT_COLUMNS} for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise DatasetError(f"{path} is damaged; delete it to deal all faces anew.") from error
+    if any(row["part"] not in PARTS for row in rows.values()):
+        raise DatasetError(f"{path} names a part that is none; delete it to deal all faces anew.")
+    return rows
+
+
+def write_dealt(rows: Mapping[str, Mapping[str, str]], out: Path) -> None:
+    """Write `dealt.csv`, sorted by path.
+
+    Raises:
+        WriteFailed: it cannot be written.
+    """
+    _write(out / DEALT, DEALT_COLUMNS, ([rows[path][name] for name in DEALT_COLUMNS] for path in sorted(rows)))
 
 
 def _write(path: Path, columns: Sequence[str] | None, rows: Iterable[Sequence[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,5 +58,29 @@ def snap(light: Callable[[int], np.ndarray]) -> Film:
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), light(number)[..., ::-1])
         return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def collect(snap: Film) -> Callable[..., Path]:
+    """Return a function that writes a collection of photos of these numbers, by their path below `images/`."""
+
+    def write(folder: Path, label: str, photos: dict[str, int], **more: str | bool) -> Path:
+        entries = {
+            "name": folder.name,
+            "label": label,
+            "family": "webcam" if label == "real" else "sdxl",
+            "origin": f"OWNER/{folder.name}@0123",
+            "terms": "CC BY 4.0",
+            **more,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, number in photos.items():
+            snap(folder / "images" / name, number)
+        # JSON's texts and truth values are TOML's too.
+        text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in entries.items())
+        (folder / "collection.toml").write_text(text, encoding="utf-8")
+        return folder
 
     return write

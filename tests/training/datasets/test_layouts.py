@@ -42,6 +42,7 @@ def recognise(paths: list[str], text: str = "") -> str:
         (["dfdc_train_part_0/metadata.json", "dfdc_train_part_0/aaa.mp4"], METADATA, "dfdc"),
         (["real/metadata.json", "real/a.mp4", "fake/b.mp4"], '{"made": "by me"}', "folders"),
         (["real/metadata.json", "real/a.mp4", "fake/b.mp4"], "no json", "folders"),
+        (["x/collection.toml", "x/images/real/a.jpg"], "", "collections"),
         (["street/Real/a.jpg"], "", "folders"),
         (["real_035.mp4", "deepfakes_035_036.mp4"], "", "named"),
         (["original-7.mp4"], "", "named"),
