@@ -58,7 +58,8 @@ def reconstruct(pixels: np.ndarray, landmarks: np.ndarray, codec: AutoEncoder, r
             latents = latents + np.float32(noise) * latents.std() * drawn
         return codec.decode(latents, part.shape)
 
-    return remake_part(pixels, landmarks, remake, rng, f"{codec.name}, noise {noise:.2f}" if noise else codec.name)
+    about = f"{codec.name}, noise {noise:.2f}" if noise else codec.name
+    return remake_part(pixels, landmarks, remake, rng, about, HALVED)
 
 
 def remake_part(
@@ -67,6 +68,7 @@ def remake_part(
     remake: Callable[[np.ndarray], np.ndarray],
     rng: np.random.Generator,
     about: str,
+    halved: float = 0.0,
 ) -> Pair:
     """Lay a remade copy over a picture: over all of it or inside a soft mask, at its own size or at half of it.
 
@@ -76,8 +78,9 @@ def remake_part(
         remake: takes uint8 RGB [h, w, 3] and returns the same picture remade, float32 or uint8, 0 to 255.
         rng: the only source of chance.
         about: the remaking in words, for a caption.
+        halved: how often it is remade at half of its size.
     """
-    halved = rng.random() < HALVED and min(pixels.shape[:2]) >= 2
+    half = rng.random() < halved and min(pixels.shape[:2]) >= 2
     up = int(rng.choice(_UP))
     if rng.random() < WHOLE:
         place, mask, extent = (slice(None), slice(None)), np.ones(pixels.shape[:2], np.float32), "whole picture"
@@ -85,7 +88,7 @@ def remake_part(
         band = draw_band(rng)
         mask, place = draw_soft_mask(pixels.shape, landmarks, band, rng)
         extent = BAND_NAMES[band]
-    if not halved:
+    if not half:
         fake, whole = lay(remake(pixels[place]), pixels, mask, place)
         return Pair(pixels, fake, whole, f"{extent}, {about}")
     height, width = pixels.shape[:2]
