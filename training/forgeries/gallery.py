@@ -14,12 +14,16 @@ from chalicelib.images import decode
 from chalicelib.settings import Settings
 from training.faces import locate_faces
 from training.forgeries.mix import Forger, Forgery, Mix
+from training.forgeries.remakers import Remakers
+from training.forgeries.restoration import RestorerMissing
 from training.manifest import Sample
 
 # Photos in which faces are looked for when none are known yet: so many for each forgery, but no fewer than this.
 # A swap needs a choice of partners.
 POOL_EACH = 8
 LEAST_POOL = 160
+# Kinds that need a second photo.
+PARTNERED = ("swapped", "edited")
 
 
 class GalleryError(ValueError):
@@ -35,6 +39,7 @@ def draw_forgeries(
     count: int,
     seed: int,
     settings: Settings,
+    remakers: Remakers | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Forgery]:
     """Make forgeries from real photos drawn at random, the kinds by turns.
@@ -47,10 +52,12 @@ def draw_forgeries(
         count: how many in all.
         seed: fixes every draw.
         settings: limits and models.
+        remakers: the networks that reconstruct and restore; taef2, and all that restore, where not given.
         progress: called with (pictures searched for faces, pictures in all).
 
     Returns:
-        At most `count` forgeries: fewer where there are fewer photos that fit.
+        At most `count` forgeries: fewer where there are fewer photos that fit. Of several kinds, one whose networks are
+        not installed is left out.
 
     Raises:
         GalleryError: no photo is real, none can be forged, or `located` is another kind of file.
@@ -71,9 +78,10 @@ def draw_forgeries(
     def open_picture(sample: Sample) -> np.ndarray:
         return decode((root / sample.path).read_bytes(), settings).pixels
 
-    forger = Forger(real, faces, open_picture, Mix())
+    forger = Forger(real, faces, open_picture, Mix(), remakers=remakers)
     fit = [sample for sample in real if forger.can_forge(sample)]
     made: list[Forgery] = []
+    kinds = list(kinds)
     turns = cycle(kinds)
     kind = next(turns)
     for index in rng.permutation(len(fit)):
@@ -81,6 +89,13 @@ def draw_forgeries(
             forgery = forger.forge(kind, fit[index], rng)
         except (OSError, UnmaskError):
             # Gone or damaged since its face was found: another photo will do.
+            continue
+        except RestorerMissing as error:
+            if len(kinds) == 1:
+                raise GalleryError(str(error)) from error
+            kinds.remove(kind)
+            turns = cycle(kinds)
+            kind = next(turns)
             continue
         if forgery:
             made.append(forgery)
@@ -91,6 +106,10 @@ def draw_forgeries(
         raise GalleryError(
             f"No forgery of the kind {' or '.join(kinds)} could be made from {len(real)} real photos: "
             f"a face large enough was found in {len(fit)}"
-            + (", and none has a partner of another group and a similar pose." if kind == "swapped" else ".")
+            + (
+                ", and none has a partner of another group and a similar pose."
+                if kind in ("swapped", "edited")
+                else "."
+            )
         )
     return made

@@ -140,6 +140,27 @@ def soften(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return soft / max(float(soft.max()), 1e-6)
 
 
+def draw_soft_mask(
+    shape: tuple[int, ...], landmarks: np.ndarray, band: int, rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """Draw the soft mask of a band of a face, and where it lies.
+
+    Args:
+        shape: height, width, … of the picture, px.
+        landmarks: float [5, 2], px, that span a face.
+        band: an index of `BANDS`.
+        rng: the only source of chance.
+
+    Returns:
+        float32 [h, w] in [0, 1], and the rows and columns of the picture that it covers.
+    """
+    hull = draw_hull(landmarks, band, rng)
+    rows, columns = window(shape, hull, landmarks)
+    size = rows.stop - rows.start, columns.stop - columns.start
+    mask = fill(size, hull - np.array([columns.start, rows.start], np.int32))
+    return soften(warp_elastically(mask, face_width(landmarks), rng), rng), (rows, columns)
+
+
 def lay(
     over: np.ndarray, pixels: np.ndarray, mask: np.ndarray, place: tuple[slice, slice]
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from training.faces import LocatedFace
+from training.forgeries.edits import Points, edit
+from training.forgeries.face_mesh import find_face_mesh
 from training.forgeries.masks import can_blend
 from training.forgeries.partners import Partners
+from training.forgeries.reconstruction import reconstruct
+from training.forgeries.remakers import Remakers
+from training.forgeries.restoration import restore
 from training.forgeries.self_blending import Pair, blend_self, cut_region
 from training.forgeries.swaps import can_swap, swap
 from training.forgeries.upsampling import upsample
 from training.manifest import Sample
 
-KINDS = ("self-blended", "swapped", "upsampled")
-# Partners that a swap is tried with before the face is blended with itself instead.
+KINDS = ("self-blended", "swapped", "upsampled", "reconstructed", "restored", "edited")
+# How often an edit takes over from another picture of the same group, where there is one.
+SAME_GROUP = 0.5
+# Partners that a swap or an edit is tried with before the face is blended with itself instead.
 TRIES = 3
+
+# What cuts a face out of a photo, uint8 RGB [H, W, 3]: the part, and where the face is in it.
+Cut = Callable[[np.ndarray, LocatedFace], tuple[np.ndarray, LocatedFace]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +41,28 @@ class Mix:
         self_blended: a face blended with a changed copy of itself; see `training.forgeries.self_blending`.
         swapped: another person's face over it; see `training.forgeries.swaps`.
         upsampled: a part of it remade from fewer numbers; see `training.forgeries.upsampling`.
+        reconstructed: sent through an auto-encoder; see `training.forgeries.reconstruction`. Slow: .1 to .8 s each.
+        restored: made small and enlarged by a network; see `training.forgeries.restoration`.
+        edited: mouth, eyes or inner face taken over from another photo; see `training.forgeries.edits`.
+        codecs: which auto-encoders; see `training.forgeries.remakers.Remakers`.
     """
 
     self_blended: float = 0.5
     swapped: float = 0.0
     upsampled: float = 0.0
+    reconstructed: float = 0.0
+    restored: float = 0.0
+    edited: float = 0.0
+    codecs: tuple[str, ...] = ("taef2",)
 
     def __post_init__(self) -> None:
         if not all(0 <= share <= 1 for share in self.shares) or self.total > 1 + 1e-9:
             raise ValueError(f"shares must be 0 to 1, and at most 1 together. Received: {self}")
 
     @property
-    def shares(self) -> tuple[float, float, float]:
+    def shares(self) -> tuple[float, ...]:
         """The shares in the order of `KINDS`."""
-        return self.self_blended, self.swapped, self.upsampled
+        return self.self_blended, self.swapped, self.upsampled, self.reconstructed, self.restored, self.edited
 
     @property
     def total(self) -> float:
@@ -70,7 +89,7 @@ class Forgery:
         pair: the real and the fake half, and the mask.
         face: where the face is in both halves, px.
         sample: the photo that was forged.
-        partner: the photo whose face was laid over it, of a swap only.
+        partner: the photo that a face was taken over from, of a swap or an edit only.
     """
 
     kind: str
@@ -89,6 +108,9 @@ class Forger:
         faces: Mapping[str, LocatedFace],
         open_picture: Callable[[Sample], np.ndarray],
         mix: Mix,
+        *,
+        remakers: Remakers | None = None,
+        cut: Cut = cut_region,
     ) -> None:
         """Take the photos.
 
@@ -97,9 +119,17 @@ class Forger:
             faces: the face of each path.
             open_picture: returns a sample's upright picture, uint8 RGB [H, W, 3].
             mix: which kinds to draw, and how often.
+            remakers: the networks that reconstruct and restore; the mix's where not given.
+            cut: cuts the face, with some room, out of a photo.
         """
-        self._faces, self._open, self._mix = faces, open_picture, mix
+        self._faces, self._open, self._mix, self._cut = faces, open_picture, mix, cut
+        self._remakers = remakers or Remakers(mix.codecs)
         self._partners = Partners(samples, faces)
+        self._groups: dict[str, list[Sample]] = defaultdict(list)
+        for sample in samples:
+            if self.can_forge(sample):
+                self._groups[sample.group].append(sample)
+        self._mesh = find_face_mesh()
 
     def can_forge(self, sample: Sample) -> bool:
         """Tell whether a sample is a real photo whose face spans a mask."""
@@ -128,26 +158,53 @@ class Forger:
             rng: the only source of chance.
 
         Returns:
-            The forgery, or None where no swap fits.
+            The forgery, or None where no swap or edit fits.
 
         Raises:
-            ValueError: the kind is unknown, or the face spans no mask.
+            ValueError: the kind is unknown, the face spans no mask, or a network is not installed.
         """
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}. Received: {kind!r}")
-        region, face = cut_region(self._open(sample), self._faces[sample.path])
+        region, face = self._cut_face(sample)
         landmarks = np.array(face.landmarks)
         if kind == "swapped":
             return self._swap(sample, region, face, rng)
-        make = blend_self if kind == "self-blended" else upsample
-        return Forgery(kind, make(region, landmarks, rng), face, sample)
+        if kind == "edited":
+            return self._edit(sample, region, face, rng)
+        if kind == "reconstructed":
+            pair = reconstruct(region, landmarks, self._remakers.draw_codec(rng), rng)
+        elif kind == "restored":
+            pair = restore(region, landmarks, self._remakers.draw_restorer(rng), rng)
+        else:
+            pair = (blend_self if kind == "self-blended" else upsample)(region, landmarks, rng)
+        return Forgery(kind, pair, face, sample)
+
+    def _cut_face(self, sample: Sample) -> tuple[np.ndarray, LocatedFace]:
+        return self._cut(self._open(sample), self._faces[sample.path])
 
     def _swap(self, sample: Sample, region: np.ndarray, face: LocatedFace, rng: np.random.Generator) -> Forgery | None:
         landmarks = np.array(face.landmarks)
         if not can_swap(landmarks):
             return None
         for partner in self._partners.find(sample.group, landmarks, rng, TRIES):
-            source, source_face = cut_region(self._open(partner), self._faces[partner.path])
+            source, source_face = self._cut_face(partner)
             if pair := swap(region, landmarks, source, np.array(source_face.landmarks), rng):
                 return Forgery("swapped", pair, face, sample, partner)
         return None
+
+    def _edit(self, sample: Sample, region: np.ndarray, face: LocatedFace, rng: np.random.Generator) -> Forgery | None:
+        points = self._find_points(region, face)
+        others = [other for other in self._groups[sample.group] if other.path != sample.path]
+        partners: list[Sample] = []
+        if others and rng.random() < SAME_GROUP:
+            partners = [others[i] for i in rng.permutation(len(others))[:TRIES]]
+        partners += self._partners.find(sample.group, points.five, rng, TRIES)
+        for partner in partners:
+            source, source_face = self._cut_face(partner)
+            if pair := edit(region, points, source, self._find_points(source, source_face), rng):
+                return Forgery("edited", pair, face, sample, partner)
+        return None
+
+    def _find_points(self, region: np.ndarray, face: LocatedFace) -> Points:
+        five = np.array(face.landmarks)
+        return Points(five, self._mesh.find(region, five) if self._mesh and can_blend(five) else None)

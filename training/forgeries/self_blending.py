@@ -53,18 +53,22 @@ class Pair:
     about: str = ""
 
 
-def cut_region(pixels: np.ndarray, face: LocatedFace) -> tuple[np.ndarray, LocatedFace]:
-    """Cut a face with room for every crop of it, at most `REGION` px a side, and carry its points along.
+def cut_region(
+    pixels: np.ndarray, face: LocatedFace, margin: float = REGION_MARGIN, largest: int = REGION
+) -> tuple[np.ndarray, LocatedFace]:
+    """Cut a face with room for every crop of it, and carry its points along.
 
     Args:
         pixels: uint8 RGB [H, W, 3].
         face: where the face is in it.
+        margin: what is cut round the box, in box sides on each side.
+        largest: largest side of the region, px; a larger one is made smaller by area.
 
     Returns:
         uint8 RGB [s, s, 3], and where the face is in that.
     """
-    left, top, side = crop_square(face.box, pixels.shape, REGION_MARGIN)
-    scale = min(1.0, REGION / side)
+    left, top, side = crop_square(face.box, pixels.shape, margin)
+    scale = min(1.0, largest / side)
     region = resize_square(pixels[top : top + side, left : left + side], round(side * scale))
     x, y, width, height = face.box
     box = ((x - left) * scale, (y - top) * scale, width * scale, height * scale)

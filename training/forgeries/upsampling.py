@@ -17,18 +17,7 @@ from itertools import product
 import cv2
 import numpy as np
 
-from training.forgeries.masks import (
-    BAND_NAMES,
-    draw_band,
-    draw_hull,
-    face_width,
-    fill,
-    lay,
-    require_face,
-    soften,
-    warp_elastically,
-    window,
-)
+from training.forgeries.masks import BAND_NAMES, draw_band, draw_soft_mask, lay, require_face
 from training.forgeries.self_blending import Pair
 
 # How the pixels are remade, and how often.
@@ -64,15 +53,11 @@ def upsample(pixels: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator
     """
     require_face(landmarks)
     band = draw_band(rng)
-    hull = draw_hull(landmarks, band, rng)
-    rows, columns = window(pixels.shape, hull, landmarks)
-    target = pixels[rows, columns]
-    mask = fill(target.shape, hull - np.array([columns.start, rows.start], np.int32))
-    mask = soften(warp_elastically(mask, face_width(landmarks), rng), rng)
+    mask, place = draw_soft_mask(pixels.shape, landmarks, band, rng)
     strength = float(rng.choice(STRENGTHS))
     mask *= np.float32(strength)
-    remade, how = _remake_visibly(target, mask, rng)
-    fake, whole = lay(remade, pixels, mask, (rows, columns))
+    remade, how = _remake_visibly(pixels[place], mask, rng)
+    fake, whole = lay(remade, pixels, mask, place)
     return Pair(pixels, fake, whole, f"{BAND_NAMES[band]}, {how} at {strength:g}")
 
 
