@@ -18,11 +18,13 @@ from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, unquote
 
 from chalice.app import Chalice, ChaliceUnhandledError, CognitoUserPoolAuthorizer, CORSConfig, Request, Response
 
 import chalicelib
 from chalicelib.checks import Checker
+from chalicelib.compatibility import OLD_PREFIX, PREFIX, deprecation_headers, to_version_1
 from chalicelib.errors import (
     BadRequest,
     FetchFailed,
@@ -119,7 +121,10 @@ HEADERS = {
 # Any page may ask: there are no cookies, and who has signed in is told by a header that no stranger's page has, so that
 # it gains nothing by a visitor's browser. Stored checks lie behind random ids that nothing lists.
 CORS = CORSConfig(
-    allow_origin="*", allow_headers=["X-Api-Key"], expose_headers=["Retry-After", "X-Request-Id"], max_age=86400
+    allow_origin="*",
+    allow_headers=["X-Api-Key"],
+    expose_headers=["Deprecation", "Link", "Retry-After", "X-Request-Id"],
+    max_age=86400,
 )
 _OPERATORS = (OperatorsOnly, NotFound, StoreUnavailable)
 CHECK_ID = {"check_id": "^[0-9a-f]{32}$"}
@@ -165,6 +170,9 @@ def route(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a view together with what the API document says of it.
 
+    What lies under `/v2/` is served under `/v1/` as well, by the same view and under the same conditions; `answer`
+    turns what the view returns into the words of version 1.
+
     Args:
         method: of HTTP.
         path: with its parts that vary in braces.
@@ -189,9 +197,10 @@ def route(
 
         operations[view.__name__] = operation
         authorizer = PEOPLE if owned else None
-        app.route(path, methods=[method], content_types=list(takes), cors=CORS, authorizer=authorizer)(
-            let_errors_through
-        )
+        for served in (path, path.replace(PREFIX, OLD_PREFIX, 1)) if path.startswith(PREFIX) else (path,):
+            app.route(served, methods=[method], content_types=list(takes), cors=CORS, authorizer=authorizer)(
+                let_errors_through
+            )
         return view
 
     return register
@@ -199,7 +208,7 @@ def route(
 
 @route(
     "POST",
-    "/v1/checks/image",
+    "/v2/checks/image",
     Operation(
         {200: Check},
         (BadRequest, TooLarge, UnsupportedMedia, UnreadableImage, ModelUnavailable, StoreUnavailable),
@@ -218,7 +227,7 @@ def check_image() -> Check:
 
 @route(
     "POST",
-    "/v1/checks/url",
+    "/v2/checks/url",
     Operation(
         {200: Check},
         (
@@ -258,7 +267,7 @@ def check_url() -> Check:
 
 @route(
     "POST",
-    "/v1/checks/frames",
+    "/v2/checks/frames",
     Operation(
         {200: Check},
         (BadRequest, TooLarge, UnsupportedMedia, UnreadableImage, ModelUnavailable, StoreUnavailable),
@@ -281,7 +290,7 @@ def check_frames() -> Check:
 
 @route(
     "POST",
-    "/v1/checks/video",
+    "/v2/checks/video",
     Operation(
         {200: Check},
         (BadRequest, TooLarge, UnsupportedMedia, UnreadableVideo, ModelUnavailable, StoreUnavailable),
@@ -293,7 +302,7 @@ def check_video() -> Check:
     """Check a video.
 
     The body is the file itself: MP4, MOV, WebM or GIF. Up to 32 frames are taken, evenly spread, and every face is
-    followed through them; the answer is that of `/v1/checks/frames`. What could be read is judged: where the file ends
+    followed through them; the answer is that of `/v2/checks/frames`. What could be read is judged: where the file ends
     early, or takes too long to decode, the reasons hold `clip_cut_short`; where it has one frame only,
     `only_a_thumbnail`. The video is not kept. The same bytes are answered from the store, with `cached` set.
     """
@@ -301,7 +310,7 @@ def check_video() -> Check:
         return checker().check_video(path)
 
 
-@route("GET", "/v1/checks/{check_id}", Operation({200: Check}, (NotFound, StoreUnavailable), CHECK_ID))
+@route("GET", "/v2/checks/{check_id}", Operation({200: Check}, (NotFound, StoreUnavailable), CHECK_ID))
 def get_check(check_id: str) -> Check:
     """Read a check again."""
     return checker().get(check_id)
@@ -309,7 +318,7 @@ def get_check(check_id: str) -> Check:
 
 @route(
     "DELETE",
-    "/v1/checks/{check_id}",
+    "/v2/checks/{check_id}",
     Operation({204: None}, (SignInRequired, NotFound, StoreUnavailable), CHECK_ID),
     owned=True,
 )
@@ -322,7 +331,7 @@ def delete_check(check_id: str) -> Response:
 
 @route(
     "POST",
-    "/v1/uploads",
+    "/v2/uploads",
     Operation({200: Ticket}, (BadRequest, NotFound, TooLarge, StoreUnavailable), body=Size),
     takes=("application/json",),
     counted=True,
@@ -330,7 +339,7 @@ def delete_check(check_id: str) -> Response:
 def reserve_upload() -> Ticket:
     """Make a place for a video that is too large for one request.
 
-    Send the file to the address that is told, as the body of a PUT, then ask for `/v1/uploads/{upload_id}` until its
+    Send the file to the address that is told, as the body of a PUT, then ask for `/v2/uploads/{upload_id}` until its
     state is `done` or `failed`. The video is deleted once it is checked.
     """
     body = _read_body(_request.get(), LONGEST_REQUEST)
@@ -339,7 +348,7 @@ def reserve_upload() -> Ticket:
 
 @route(
     "GET",
-    "/v1/uploads/{upload_id}",
+    "/v2/uploads/{upload_id}",
     Operation({200: Upload}, (NotFound, StoreUnavailable), {"upload_id": "^[0-9a-f]{32}$"}),
 )
 def get_upload(upload_id: str) -> Upload:
@@ -358,7 +367,7 @@ def check_arrival(event: dict[str, Any], context: Any) -> None:
 
 @route(
     "POST",
-    "/v1/flags",
+    "/v2/flags",
     Operation(
         {200: Flag},
         (
@@ -382,7 +391,7 @@ def flag_picture() -> Flag:
     """Flag a picture or video for a second look by the heavy models.
 
     It is looked at in one of the next batches, by its address, or by the picture itself where that may be kept. Ask for
-    `/v1/flags/{flag_id}` to see what came of it. The flag and its picture are seen and deleted by who flagged alone.
+    `/v2/flags/{flag_id}` to see what came of it. The flag and its picture are seen and deleted by who flagged alone.
     """
     request = _request.get()
     body = _read_body(request, checker().settings.max_bytes * 4 // 3 + FLAG_WORDS)
@@ -391,7 +400,7 @@ def flag_picture() -> Flag:
 
 @route(
     "GET",
-    "/v1/flags",
+    "/v2/flags",
     Operation(
         {200: FlagPage},
         (BadRequest, SignInRequired, NotFound, StoreUnavailable),
@@ -409,7 +418,7 @@ def list_flags() -> FlagPage:
     return _require_desk().browse(find_person(), asked.get("state"), asked.get("limit"), asked.get("cursor"))
 
 
-@route("DELETE", "/v1/flags", Operation({204: None}, (SignInRequired, NotFound, StoreUnavailable)), owned=True)
+@route("DELETE", "/v2/flags", Operation({204: None}, (SignInRequired, NotFound, StoreUnavailable)), owned=True)
 def delete_flags() -> Response:
     """Forget all your flags and the pictures that were kept for them, as before an account is deleted."""
     _require_desk().forget_person(find_person())
@@ -418,7 +427,7 @@ def delete_flags() -> Response:
 
 @route(
     "GET",
-    "/v1/flags/{flag_id}",
+    "/v2/flags/{flag_id}",
     Operation({200: Flag}, (SignInRequired, NotFound, StoreUnavailable), FLAG_ID),
     owned=True,
 )
@@ -429,7 +438,7 @@ def get_flag(flag_id: str) -> Flag:
 
 @route(
     "DELETE",
-    "/v1/flags/{flag_id}",
+    "/v2/flags/{flag_id}",
     Operation({204: None}, (SignInRequired, NotFound, StoreUnavailable), FLAG_ID),
     owned=True,
 )
@@ -439,7 +448,7 @@ def delete_flag(flag_id: str) -> Response:
     return Response("", status_code=204)
 
 
-@route("GET", "/v1/reports", Operation({200: Nights}, (SignInRequired, *_OPERATORS)), owned=True)
+@route("GET", "/v2/reports", Operation({200: Nights}, (SignInRequired, *_OPERATORS)), owned=True)
 def list_reports() -> Nights:
     """List the nights of re-scoring, for the operators of the service."""
     return {"reports": _require_reports().list()}
@@ -447,7 +456,7 @@ def list_reports() -> Nights:
 
 @route(
     "GET",
-    "/v1/reports/{night}",
+    "/v2/reports/{night}",
     Operation({200: dict[str, Any]}, (SignInRequired, *_OPERATORS), {"night": "^[0-9TZ]{16}-[0-9a-f]{8}$"}),
     owned=True,
 )
@@ -493,13 +502,13 @@ def plan_rescoring(event: Any) -> None:
         tell({"DueFlags": planned.due, "OldestDueSeconds": planned.waited})
 
 
-@route("GET", "/v1/model", Operation({200: ModelCard}, (ModelUnavailable,)))
+@route("GET", "/v2/model", Operation({200: ModelCard}, (ModelUnavailable,)))
 def get_model() -> ModelCard:
     """Tell what the detector is, what it covers and what it does not."""
     return checker().model_card()
 
 
-@route("GET", "/v1/health", Operation({200: Health}, (ModelUnavailable, StoreUnavailable)))
+@route("GET", "/v2/health", Operation({200: Health}, (ModelUnavailable, StoreUnavailable)))
 def get_health() -> Health:
     """Tell whether pictures and videos can be checked."""
     settings = checker().settings
@@ -514,10 +523,11 @@ def get_health() -> Health:
     }
 
 
-@route("GET", "/v1/openapi.json", Operation({200: dict[str, Any]}))
+@route("GET", "/v2/openapi.json", Operation({200: dict[str, Any]}))
 def get_document() -> dict[str, Any]:
     """Describe this API."""
-    return document(app.routes, operations)
+    routes = {path: methods for path, methods in app.routes.items() if not path.startswith(OLD_PREFIX)}
+    return document(routes, operations)
 
 
 @route("GET", "/", Operation({200: "text/html"}, (NotFound,)))
@@ -545,9 +555,13 @@ def answer(request: Request | None, get_response: Callable[[Any], Response]) -> 
             response = _reword(response, request, request_id)
     except ChaliceUnhandledError as wrapper:
         response = refuse(wrapper.__cause__, request_id)
+    told = describe_answer(response.body)
+    if request is not None and request.path.startswith(OLD_PREFIX):
+        response.body = to_version_1(response.body)
+        response.headers |= deprecation_headers(_find_path(request))
     response.headers = HEADERS | CORS.get_access_control_headers() | response.headers
     response.headers["X-Request-Id"] = request_id
-    ms, cold, told = round((time.perf_counter() - started) * 1000), not _warm.is_set(), describe_answer(response.body)
+    ms, cold = round((time.perf_counter() - started) * 1000), not _warm.is_set()
     log(
         logging.INFO,
         "request",
@@ -719,6 +733,11 @@ def _read_body(request: Request, limit: int) -> bytes:
         except (binascii.Error, ValueError) as error:
             raise BadRequest("The body is not valid base64.") from error
     return body if isinstance(body, bytes) else body.encode()
+
+
+def _find_path(request: Request) -> str:
+    """Return the path that was asked for, percent-encoded, with the stage of API Gateway where there is one."""
+    return quote(unquote(str(request.context.get("path", request.path))), safe="/:@!$&'()*+,;=~")
 
 
 def _page_file(name: str) -> Response:

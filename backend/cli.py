@@ -22,7 +22,7 @@ from backend.crew import Failure, check_all, count_workers
 from chalicelib import __version__
 from chalicelib.errors import SettingsError, TooLarge, UnmaskError
 from chalicelib.settings import MODELS, Entry, Settings, describe
-from chalicelib.verdicts import spell_probability
+from chalicelib.verdicts import spell_probability, spell_verdict
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -58,6 +58,12 @@ FOUND = {
 }
 DECLARED = {"machine_made": "made by a machine", "edited": "edited", "camera": "taken by a camera"}
 TRUST_IN_TAGS = "What files say moves no figure: tags can be removed or forged, and a missing tag means nothing."
+NO_PROOF = (
+    "No traces found does not make a picture genuine: it says that this model saw nothing that it knows. What it knows "
+    "and where it fails: {card}"
+)
+# What a model says of itself, beside its network.
+PAGE_OF_MODEL, CARD_OF_MODEL = "MODEL_CARD.md", "model_card.json"
 # From here on a number is spelt with underscores, which Python reads as well.
 MANY_DIGITS = 10_000
 
@@ -229,9 +235,9 @@ def serve(host: str, port: int) -> None:
 
     \b
     unmask serve
-    curl --data-binary @portrait.jpg -H "Content-Type: image/jpeg" http://127.0.0.1:8000/v1/checks/image
+    curl --data-binary @portrait.jpg -H "Content-Type: image/jpeg" http://127.0.0.1:8000/v2/checks/image
 
-    The API is described at /v1/openapi.json. Ctrl-C ends it.
+    The API is described at /v2/openapi.json. Ctrl-C ends it.
     """
     from ipaddress import ip_address
 
@@ -355,17 +361,18 @@ class Table:
 
     def __init__(self, path_width: int) -> None:
         self._path_width = max(path_width, len("path"))
-        self._signals = 0
+        self._signals = self._without_traces = 0
         self._row("verdict", "fake", "faces", "path", "reasons")
 
     def show(self, path: Path | str, result: Check) -> None:
         probability = result["fake_probability"]
         percent = "–" if probability is None else spell_probability(probability)
         reasons = ", ".join(result["reasons"]).replace("_", " ")
-        self._row(result["verdict"].replace("_", " "), percent, str(len(result["faces"])), printable(path), reasons)
+        self._row(spell_verdict(result["verdict"]), percent, str(len(result["faces"])), printable(path), reasons)
         for signal in result["signals"]:
             click.echo(f"  file says: {word_signal(signal, result['verdict'])}")
         self._signals += len(result["signals"])
+        self._without_traces += result["verdict"] == "no_traces"
 
     def refuse(self, path: Path | str, error: UnmaskError) -> None:
         self._row("not checked", "–", "–", printable(path), error.message)
@@ -373,9 +380,17 @@ class Table:
     def close(self) -> None:
         if self._signals:
             click.echo(TRUST_IN_TAGS)
+        if self._without_traces:
+            click.echo(NO_PROOF.format(card=find_card(Settings.from_environment().models)))
 
     def _row(self, verdict: str, percent: str, faces: str, path: str, reasons: str) -> None:
-        click.echo(f"{verdict:<11}  {percent:>4}  {faces:>5}  {path:<{self._path_width}}  {reasons}".rstrip())
+        click.echo(f"{verdict:<15}  {percent:>4}  {faces:>5}  {path:<{self._path_width}}  {reasons}".rstrip())
+
+
+def find_card(models: Path) -> Path:
+    """Return the file in which a model says what it knows: the page for people, or the card where there is no page."""
+    page = models / PAGE_OF_MODEL
+    return page if page.is_file() else models / CARD_OF_MODEL
 
 
 def word_signal(signal: Signal, verdict: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chalicelib.schema import Face, Point
-from chalicelib.verdicts import spell_probability
+from chalicelib.verdicts import spell_probability, spell_verdict
 
 # Log-odds at full colour, the same for every picture: a scale of its own would make every real face glow. The page
 # paints with the same scale, strength and colours: page/evidence.js.
@@ -20,7 +20,8 @@ LONGEST_SIDE = 1600
 # RGB; orange and blue stay apart for the colour-blind.
 RAISES = (230, 97, 1)
 LOWERS = (33, 102, 172)
-COLOURS = {"likely_fake": RAISES, "likely_real": LOWERS, "uncertain": (255, 215, 0)}
+# Grey, since that nothing was found is no praise.
+COLOURS = {"likely_fake": RAISES, "no_traces": (95, 99, 104), "uncertain": (255, 215, 0)}
 
 
 def draw(pixels: npt.NDArray[np.uint8], faces: Sequence[Face | Point]) -> npt.NDArray[np.uint8]:
@@ -66,7 +67,9 @@ def _frame(canvas: npt.NDArray[np.uint8], face: Face | Point, scale: float) -> N
     colour = COLOURS[face["verdict"]]
     cv2.rectangle(canvas, (x, y), (x + width, y + height), colour, thick)
     size = max(canvas.shape[:2]) / 1200
-    text = f"{spell_probability(face['fake_probability'])} fake"
+    percent = spell_probability(face["fake_probability"])
+    # A bare "4% fake" would read as a promise that the face is genuine.
+    text = f"{spell_verdict(face['verdict'])}, {percent}" if face["verdict"] == "no_traces" else f"{percent} fake"
     (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
     # Above the box, or inside it where the picture ends.
     base = y - below if y - below - text_height >= 0 else y + text_height + below

@@ -24,6 +24,7 @@ from chalice.config import Config
 from chalice.local import LocalGateway, LocalGatewayException
 
 from backend import app as web
+from chalicelib.compatibility import OLD_PREFIX, PREFIX, deprecation_headers
 from chalicelib.errors import BadRequest, IncompleteBody, NotAllowed, NotFound, TooLarge, UnmaskError
 from chalicelib.settings import Settings
 from chalicelib.uploads import FolderUploads, check_upload
@@ -35,9 +36,11 @@ LINGER = 5
 LINGER_BYTES = 100_000_000
 # Bodies up to this size pass even where large ones must wait, bytes.
 SMALL = 1_000_000
+# The API in both of its versions; all else is the page.
+API_PREFIXES = (PREFIX, OLD_PREFIX)
 # Where a video is sent to.
-VIDEOS = "/v1/checks/video"
-ARRIVAL = re.compile("/v1/uploads/([0-9a-f]{32})/clip")
+VIDEOS = tuple(f"{prefix}checks/video" for prefix in API_PREFIXES)
+ARRIVAL = re.compile("/v[12]/uploads/([0-9a-f]{32})/clip")
 # When a refused client may try again, seconds.
 RETRY_AFTER = 2
 
@@ -180,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         check = threading.Thread(target=_check_arrival, args=(uploads, arrived[1]), daemon=True)
         check.start()
-        self._send(HTTPStatus.NO_CONTENT, web.HEADERS | web.CORS.get_access_control_headers(), b"")
+        self._send(HTTPStatus.NO_CONTENT, self._common_headers(), b"")
 
     do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
@@ -196,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
             )
         except (LocalGatewayException, UnicodeError):
             response = web.refuse(NotFound("There is nothing at this address."), "-").to_dict()
-            response["headers"] |= web.HEADERS | web.CORS.get_access_control_headers()
+            response["headers"] |= self._common_headers()
         return response
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
@@ -220,7 +223,7 @@ class Handler(BaseHTTPRequestHandler):
         """
         key, path = self.server.settings.access_key, _normalise(self.path)
         place = self.command == "PUT" and ARRIVAL.fullmatch(path)
-        if not key or self.command == "OPTIONS" or place or not path.startswith("/v1/"):
+        if not key or self.command == "OPTIONS" or place or not path.startswith(API_PREFIXES):
             return
         told = self.headers.get("x-api-key", "")
         if not hmac.compare_digest(told.encode("latin-1", "replace"), key.encode()):
@@ -243,7 +246,7 @@ class Handler(BaseHTTPRequestHandler):
         settings = self.server.settings
         if self.command == "PUT" and ARRIVAL.fullmatch(self.path):
             return settings.max_upload_bytes
-        is_video = _normalise(self.path).partition("?")[0] == VIDEOS
+        is_video = _normalise(self.path).partition("?")[0] in VIDEOS
         return settings.max_video_bytes if is_video else settings.max_bytes
 
     def _read(self, length: int) -> bytes:
@@ -259,11 +262,18 @@ class Handler(BaseHTTPRequestHandler):
         self.request_version = self.protocol_version
         web.log(logging.INFO, "refused", status=error.status, code=error.code)
         headers = {"Content-Type": "application/json", "Connection": "close"}
-        headers |= web.HEADERS | web.CORS.get_access_control_headers()
+        headers |= self._common_headers()
         if isinstance(error, Busy):
             headers["Retry-After"] = str(RETRY_AFTER)
         self._send(error.status, headers, json.dumps(error.to_dict()).encode())
         self._linger()
+
+    def _common_headers(self) -> dict[str, Any]:
+        """Return the headers of an answer that the app did not make."""
+        headers: dict[str, Any] = web.HEADERS | web.CORS.get_access_control_headers()
+        # A request that could not be parsed has no path.
+        path = _normalise(getattr(self, "path", "")).partition("?")[0]
+        return headers | deprecation_headers(path) if path.startswith(OLD_PREFIX) else headers
 
     def _send(self, status: int, headers: dict[str, Any], body: bytes) -> None:
         self.send_response(status)

@@ -83,7 +83,7 @@ def _tabulate_sources(sources: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def _tabulate(rows: Sequence[Mapping[str, Any]]) -> str:
-    header = ["", "against", "fakes", "reals", "AUC (95 %, by group)", "TPR at 5 % FPR", "called fake / real"]
+    header = ["", "against", "fakes", "reals", "AUC (95 %, by group)", "TPR at 5 % FPR", "called fake / no traces"]
     return _lay_out(
         header,
         [
@@ -94,7 +94,7 @@ def _tabulate(rows: Sequence[Mapping[str, Any]]) -> str:
                 str(row["reals"]),
                 _interval(row),
                 spell(row.get("tpr_at_5_fpr")),
-                f"{_percent(row, 'fake_called_fake')} / {_percent(row, 'fake_called_real')}",
+                f"{_percent(row, 'fake_called_fake')} / {_percent(row, 'fake_no_traces')}",
             ]
             for row in rows
         ],

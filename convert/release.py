@@ -44,7 +44,7 @@ CARD, PAGE = "model_card.json", "MODEL_CARD.md"
 # What the card keeps of a row of figures.
 FIGURES = (
     *("title", "against", "reals", "fakes", "pictures", "auc", "auc_interval", "tpr_at_5_fpr", "tpr_pooled", "ece"),
-    *("real_called_fake", "real_called_real", "fake_called_fake", "fake_called_real", "uncertain", "lost"),
+    *("real_called_fake", "real_no_traces", "fake_called_fake", "fake_no_traces", "uncertain", "lost"),
 )
 # How many operators at the start stay in float: the first of these that passes the gate. Most are ends of blocks.
 FLOAT_OPERATORS = (0, 10, 17, 21, 24, 28, 32, 36, 39, 43, 47)

@@ -55,20 +55,20 @@ def try_all(base: str, key: str = "") -> Iterator[tuple[str, bool]]:
     """
     told = {"X-Api-Key": key} if key else {}
     png, odd, words = ({**told, "Content-Type": kind} for kind in ("image/png", "a/b", "application/json"))
-    health = ask(base, "GET", "/v1/health", told)
+    health = ask(base, "GET", "/v2/health", told)
     yield f"health: {health.body}", health.status == 200 and health.body.get("status") == "ok"
-    check = ask(base, "POST", "/v1/checks/image", png, draw())
+    check = ask(base, "POST", "/v2/checks/image", png, draw())
     holds = check.status == 200 and check.body.get("verdict") == "no_face"
     yield f"a picture without a face: {_sum_up(check)}", holds
     inner = b'{"url": "http://169.254.169.254/"}'
     for title, answer, status in (
-        ("a type that is not taken", ask(base, "POST", "/v1/checks/image", odd, b"x"), 415),
-        ("an address within", ask(base, "POST", "/v1/checks/url", words, inner), 400),
-        ("an unknown check", ask(base, "GET", f"/v1/checks/{'0' * 32}", told), 404),
+        ("a type that is not taken", ask(base, "POST", "/v2/checks/image", odd, b"x"), 415),
+        ("an address within", ask(base, "POST", "/v2/checks/url", words, inner), 400),
+        ("an unknown check", ask(base, "GET", f"/v2/checks/{'0' * 32}", told), 404),
     ):
         yield f"{title}: {_sum_up(answer)}", answer.status == status and "error" in answer.body
     if health.body.get("sign_in"):
-        stranger = ask(base, "GET", "/v1/flags", told)
+        stranger = ask(base, "GET", "/v2/flags", told)
         holds = stranger.status == 401 and stranger.headers.get("access-control-allow-origin") == "*"
         yield f"flags for nobody: {_sum_up(stranger)}", holds
     page = ask(base, "GET", "/", told)

@@ -13,9 +13,9 @@ from chalicelib.verdicts import LEAST_FRAMES, Calibration, Calibrations
 
 # Share of real pictures that may be expected to be called likely fake.
 FALSE_ALARMS = 0.02
-# Share of fakes among what is called likely real, where fakes are as frequent as real pictures.
+# Share of fakes among what counts as no traces, where fakes are as frequent as real pictures.
 OMISSIONS = 0.10
-# Share of the fakes of any one source that may be called likely real.
+# Share of the fakes of any one source that may count as no traces.
 MISSES = 0.25
 # Fakes that a source must have before it may hold the threshold back alone.
 LEAST_OF_SOURCE = 20
@@ -43,8 +43,8 @@ def fit_calibration(
       order statistic is Cunnane's (1978), for as many independent pictures as the groups are worth (Kish 1965): with
       few groups it lies further out than the plain quantile, and with fewer than 30 it is the largest real score, of
       which nothing is promised.
-    - `real_below`: of what is called likely real, at most `OMISSIONS` is fake where both classes are as frequent;
-    - and of the fakes of no source are more than `MISSES` called likely real, however many other sources are easy.
+    - `no_traces_below`: of what counts as no traces, at most `OMISSIONS` is fake where both classes are as frequent;
+    - and of the fakes of no source do more than `MISSES` count as no traces, however many other sources are easy.
 
     Args:
         labels: int [N], 1 fake, 0 real.
@@ -235,13 +235,13 @@ def _weigh(
 
 def _draw_bands(slope: float, bias: float, real: _Scores, fake: _Scores) -> Calibration:
     fake_above = _find_fake_above(real)
-    real_below = min(_find_omissions(real, fake), _find_misses(fake))
+    no_traces_below = min(_find_omissions(real, fake), _find_misses(fake))
     # A network that separates perfectly would leave the two crossed; then there is no doubt to name.
-    real_below, fake_above = min(real_below, fake_above, 0.5), max(fake_above, 0.5)
+    no_traces_below, fake_above = min(no_traces_below, fake_above, 0.5), max(fake_above, 0.5)
     return Calibration(
         temperature=round(1 / slope, 4),
         bias=round(bias, 4),
-        real_below=round(real_below, 4),
+        no_traces_below=round(no_traces_below, 4),
         fake_above=round(fake_above, 4),
     )
 

@@ -114,7 +114,8 @@ def examine(
         "digest": digest,
         "spec": spec,
         "calibration": {
-            key: getattr(model.calibration.picture, key) for key in ("temperature", "bias", "real_below", "fake_above")
+            key: getattr(model.calibration.picture, key)
+            for key in ("temperature", "bias", "no_traces_below", "fake_above")
         },
         "metrics": summarise(rows, model.calibration),
         "table": tabulate(

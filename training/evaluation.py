@@ -157,7 +157,7 @@ def measure_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         of_class = verdicts[labels == label]
         if len(of_class):
             figures[f"{name}_called_fake"] = float((of_class == "likely_fake").mean())
-            figures[f"{name}_called_real"] = float((of_class == "likely_real").mean())
+            figures[f"{name}_no_traces"] = float((of_class == "no_traces").mean())
     return figures
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chalicelib.compatibility import upgrade_record
 from chalicelib.detector import normalise
 from chalicelib.errors import ModelUnavailable
 from chalicelib.face_views import ViewRule
@@ -94,7 +95,7 @@ def _read_card(network: Path, models: Path) -> dict[str, Any]:
     own = network.with_name(CARD)
     path = own if own.is_file() else models / "model_card.json"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = upgrade_record(json.loads(path.read_text(encoding="utf-8")))
         if path != own:
             return {**card, "name": f"{network.stem} (float)"}
         return {**UNSTATED, "metrics": card.get("validation", {}), "version": "unreleased", **card}

@@ -106,8 +106,8 @@ def _judge(name: str, members: Sequence[dict[str, Any]], calibration: Calibratio
         unit["verdict"] = (
             "likely_fake"
             if probability > reading.fake_above
-            else "likely_real"
-            if probability < reading.real_below
+            else "no_traces"
+            if probability < reading.no_traces_below
             else "uncertain"
         )
     return unit

@@ -35,7 +35,7 @@ from training.view_rule import PROPOSED, fit_rule
 
 NETWORK = "network.keras"
 # The band of doubt of a network that could not be calibrated: only the far ends count as a verdict.
-UNCALIBRATED = Calibrations.alike(Calibration(temperature=1.0, bias=0.0, real_below=0.05, fake_above=0.95))
+UNCALIBRATED = Calibrations.alike(Calibration(temperature=1.0, bias=0.0, no_traces_below=0.05, fake_above=0.95))
 
 
 def train(

@@ -25,6 +25,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.compatibility import upgrade_record
 from chalicelib.errors import BadRequest, NotFound, StoreUnavailable
 from chalicelib.pictures import picture_not_found
 from chalicelib.pictures import require_id as require_flag_id
@@ -59,7 +60,7 @@ class BucketUploads:
         """See `Uploads.read`."""
         with _explained():
             body = self._client.get_object(Bucket=self._bucket, Key=_state(upload_id))["Body"].read()
-        return cast(Upload, json.loads(body))
+        return cast(Upload, upgrade_record(json.loads(body)))
 
     def write(self, upload: Upload) -> None:
         """See `Uploads.write`."""
@@ -172,7 +173,7 @@ class BucketReports:
             raise _report_not_found()
         with _explained(_report_not_found):
             body = self._client.get_object(Bucket=self._bucket, Key=f"rescore/{night}/report.json")["Body"].read()
-        return dict(json.loads(body))
+        return dict(upgrade_record(json.loads(body)))
 
 
 def _report_not_found() -> NotFound:

@@ -648,7 +648,7 @@ def _join(parts: Sequence[tuple[_Answers, float]], watch: _Stopwatch) -> _Answer
 
 
 def _thresholds(calibration: Calibration) -> Thresholds:
-    return {"real_below": calibration.real_below, "fake_above": calibration.fake_above}
+    return {"no_traces_below": calibration.no_traces_below, "fake_above": calibration.fake_above}
 
 
 def _sight(frame: int, face: Face, width: int, height: int) -> Sighting:

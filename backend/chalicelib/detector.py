@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from chalicelib.compatibility import upgrade_record
 from chalicelib.errors import ModelUnavailable
 from chalicelib.face_views import ViewRule
 from chalicelib.runtime import load_interpreter
@@ -101,7 +102,7 @@ def normalise(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def _read_card(path: Path) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = upgrade_record(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"The model card {path.name} is missing or damaged.") from error
     if not isinstance(card, dict) or not all(key in card for key in _CARD_KEYS):

@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.compatibility import upgrade_record
 from chalicelib.errors import StoreUnavailable
 
 # Attributes of text, whole numbers and bytes, by name.
@@ -192,9 +193,9 @@ def pack(record: Mapping[str, Any]) -> bytes:
 
 
 def unpack(body: bytes) -> Any:
-    """Return what was packed; raises `StoreUnavailable` where it is damaged."""
+    """Return what was packed, with today's names; raises `StoreUnavailable` where it is damaged."""
     try:
-        return json.loads(zlib.decompress(body))
+        return upgrade_record(json.loads(zlib.decompress(body)))
     except (zlib.error, ValueError) as error:
         raise StoreUnavailable("A record of the store is damaged.") from error
 

@@ -110,7 +110,7 @@ def fetch(url: str, settings: Settings, own_hosts: Collection[str] = ()) -> byte
 
 
 def read_request(body: bytes) -> str:
-    """Read what `POST /v1/checks/url` takes: `{"url": "…"}`.
+    """Read what `POST /v2/checks/url` takes: `{"url": "…"}`.
 
     Raises:
         TooLarge: no URL is that long.

@@ -45,7 +45,7 @@ _KINDS: dict[str, type] = {"check_id": str, "url": str, "note": str, "keep": boo
 
 
 def read_flag(body: bytes) -> FlagRequest:
-    """Read what `POST /v1/flags` takes.
+    """Read what `POST /v2/flags` takes.
 
     Raises:
         BadRequest: it is no such object, or asks for what cannot be done.

@@ -30,7 +30,7 @@ class Frame:
 
 
 def read_frames(body: bytes, settings: Settings) -> list[Frame]:
-    """Read what `POST /v1/checks/frames` takes: `{"frames": [{"time": seconds, "image": base64}, …]}`.
+    """Read what `POST /v2/checks/frames` takes: `{"frames": [{"time": seconds, "image": base64}, …]}`.
 
     Args:
         body: from anybody.

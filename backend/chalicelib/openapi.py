@@ -14,6 +14,14 @@ from chalicelib.schema import Error, describe
 # A route may answer with these whatever it does.
 _ALWAYS: tuple[type[UnmaskError], ...] = (UnmaskError,)
 
+_DESCRIPTION = (
+    "The verdict `no_traces` says that this model found nothing that it knows; it does not say that a picture is "
+    "genuine. `GET /v2/model` says what the model knows.\n\n"
+    "Every route is served under `/v1/` too, which is deprecated. There the verdict `no_traces` is `uncertain`, with "
+    "`no_traces` among the reasons, and `no_traces_below` is called `real_below`. Each answer carries the headers "
+    "`Deprecation` (RFC 9745) and `Link`, which names the route under `/v2/`."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -68,6 +76,7 @@ def document(routes: Mapping[str, Mapping[str, Route]], operations: Mapping[str,
             "title": "Unmask",
             "version": __version__,
             "summary": "Tells whether a face in a picture looks machine-made or manipulated.",
+            "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,

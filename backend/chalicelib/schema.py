@@ -17,8 +17,8 @@ from typing import (
     is_typeddict,
 )
 
-FaceVerdict = Literal["likely_fake", "likely_real", "uncertain"]
-PictureVerdict = Literal["likely_fake", "likely_real", "uncertain", "no_face"]
+FaceVerdict = Literal["likely_fake", "no_traces", "uncertain"]
+PictureVerdict = Literal["likely_fake", "no_traces", "uncertain", "no_face"]
 Reason = Literal[
     "face_too_small",
     "face_too_blurred",
@@ -47,9 +47,9 @@ FlagState = Literal["waiting", "scored", "gone", "needs_review"]
 FlagOrigin = Literal["person", "uncertain"]
 PictureChange = Literal["same", "replaced", "gone", "unseen"]
 
-# Level of this API, told by `GET /v1/health`. It grows when something is added or removed that a client must know of;
+# Level of this API, told by `GET /v2/health`. It grows when something is added or removed that a client must know of;
 # `LEAST_API` and `NEWEST_API` in page/service.js say which levels the page and the extension understand.
-API = 1
+API = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,13 @@ class Check(TypedDict):
     """A checked picture or clip and its verdict."""
 
     id: Annotated[str, Note("Random; whoever holds it can read the check.", pattern="^[0-9a-f]{32}$")]
-    verdict: Annotated[PictureVerdict, Note("That of the worst face: likely_fake, then uncertain, then likely_real.")]
+    verdict: Annotated[
+        PictureVerdict,
+        Note(
+            "That of the worst face: likely_fake, then uncertain, then no_traces. The last says that this model found "
+            "nothing that it knows, and not that the picture is genuine."
+        ),
+    ]
     fake_probability: Annotated[
         float | None,
         Note("Of the face that decided the verdict; null where there is no face.", minimum=0, maximum=1),
@@ -379,10 +385,27 @@ class Nights(TypedDict):
     reports: Annotated[list[str], Note("Their names, latest first.")]
 
 
+class Generator(TypedDict):
+    """How a model does on the fakes of one generator, on held-out data."""
+
+    name: str
+    seen: Annotated[bool, Note("Whether the model was trained on fakes of it.")]
+    fakes: Annotated[int, Note("How many were tried.", minimum=0)]
+    auc: Annotated[float, Note("Area under the ROC curve, against real pictures.", minimum=0, maximum=1)]
+    called_fake: Annotated[float, Note("Share that is `likely_fake`.", minimum=0, maximum=1)]
+    no_traces: Annotated[float, Note("Share that is `no_traces`: fakes that were missed.", minimum=0, maximum=1)]
+
+
+class Metrics(TypedDict, total=False):
+    """Figures measured on held-out data; each release may add some. The positive class is fake."""
+
+    generators: NotRequired[Annotated[list[Generator], Note("Known and never-seen generators.")]]
+
+
 class Thresholds(TypedDict):
     """Probabilities between which a verdict is `uncertain`, ends included."""
 
-    real_below: Annotated[float, Note(minimum=0, maximum=1)]
+    no_traces_below: Annotated[float, Note(minimum=0, maximum=1)]
     fake_above: Annotated[float, Note(minimum=0, maximum=1)]
 
 
@@ -394,7 +417,7 @@ class ModelCard(TypedDict):
     input_side: Annotated[int, Note("Side of the square face crop that it sees, pixels.", minimum=1)]
     covers: Annotated[list[str], Note("Kinds of forgery that it was trained and tested on.")]
     limits: Annotated[list[str], Note("Where it is known to fail.")]
-    metrics: Annotated[dict[str, Any], Note("Measured on held-out data; the positive class is fake.")]
+    metrics: Metrics
     thresholds: Annotated[Thresholds, Note("For a still picture.")]
     frame_thresholds: Annotated[Thresholds, Note("For one frame of a clip, and for the first of an animation.")]
     video_thresholds: Annotated[Thresholds, Note("For a face throughout a clip.")]
@@ -481,4 +504,5 @@ def _describe_fields(kind: Any, components: dict[str, Any]) -> None:
     schema["properties"] = {name: describe(hint, components) for name, hint in hints.items()}
     # Python 3.11 counts them all as required where annotations are kept as text.
     schema["required"] = sorted(name for name, hint in hints.items() if get_origin(hint) is not NotRequired)
-    schema["additionalProperties"] = False
+    # A dictionary that is not total names only what a client may rely on.
+    schema["additionalProperties"] = not kind.__total__

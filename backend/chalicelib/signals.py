@@ -109,7 +109,7 @@ def find_signals(blocks: Sequence[Block]) -> list[Signal]:
 
 def disagrees(signal: Signal, verdict: str) -> bool:
     """Tell whether a signal states the opposite of what the network says; an edit is neither."""
-    return (signal["declares"], verdict) in {("machine_made", "likely_real"), ("camera", "likely_fake")}
+    return (signal["declares"], verdict) in {("machine_made", "no_traces"), ("camera", "likely_fake")}
 
 
 def clean(text: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+from chalicelib.compatibility import upgrade_record
 from chalicelib.flag_store import cut_page, flag_not_found, read_cursor
 from chalicelib.schema import Flag, FlagPage, FlagState
 from chalicelib.sqlite_file import SqliteFile
@@ -62,7 +63,7 @@ class SqliteFlags:
             ).fetchone()
             if found is None:
                 raise flag_not_found()
-            return cast(Flag, json.loads(found[0]))
+            return cast(Flag, upgrade_record(json.loads(found[0])))
 
     def browse(
         self, state: FlagState | None = None, limit: int = 50, cursor: str | None = None, *, owner: str | None = None
@@ -80,7 +81,7 @@ class SqliteFlags:
         )
         with self._file.lend() as connection:
             rows = connection.execute(query, [*values, created_at, flag_id, self._now(), limit + 1]).fetchall()
-            flags = [cast(Flag, json.loads(body)) for (body,) in rows]
+            flags = [cast(Flag, upgrade_record(json.loads(body))) for (body,) in rows]
         return cut_page(flags, limit)
 
     def list_due(self, at: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Protocol
 
+from chalicelib.compatibility import upgrade_record
 from chalicelib.errors import NotFound
 from chalicelib.sqlite_file import SqliteFile
 
@@ -101,7 +102,7 @@ class SqliteStore:
 def _read(connection: sqlite3.Connection, condition: str, *values: str) -> Check | None:
     # The condition is one of the constants above, never a caller's text.
     found = connection.execute(f"SELECT body FROM checks WHERE {condition}", values).fetchone()  # noqa: S608
-    return None if found is None else json.loads(found[0])
+    return None if found is None else upgrade_record(json.loads(found[0]))
 
 
 def check_not_found() -> NotFound:

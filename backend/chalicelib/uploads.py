@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from chalicelib.checks import Checker
+from chalicelib.compatibility import upgrade_record
 from chalicelib.errors import BadRequest, IncompleteBody, NotFound, StoreUnavailable, TooLarge, UnmaskError
 from chalicelib.schema import Destination, Ticket, Upload
 
@@ -69,7 +70,7 @@ class FolderUploads:
             upload_id = uuid.uuid4().hex
             self._put(begin(upload_id), size)
         # Relative: who asks knows by which name we are reached.
-        return issue(upload_id, {"method": "PUT", "url": f"/v1/uploads/{upload_id}/clip", "headers": {}})
+        return issue(upload_id, {"method": "PUT", "url": f"/v2/uploads/{upload_id}/clip", "headers": {}})
 
     def read(self, upload_id: str) -> Upload:
         """See `Uploads.read`."""
@@ -128,7 +129,8 @@ class FolderUploads:
     def _get(self, upload_id: str) -> dict[str, Any]:
         require_id(upload_id)
         try:
-            return dict(json.loads((self._folder / f"{upload_id}.json").read_text(encoding="utf-8")))
+            text = (self._folder / f"{upload_id}.json").read_text(encoding="utf-8")
+            return dict(upgrade_record(json.loads(text)))
         except OSError as error:
             raise not_found() from error
 
@@ -144,7 +146,7 @@ class FolderUploads:
 
 
 def read_size(body: bytes, limit: int) -> int:
-    """Read what `POST /v1/uploads` takes: `{"bytes": n}`.
+    """Read what `POST /v2/uploads` takes: `{"bytes": n}`.
 
     Raises:
         TooLarge: no video of that size is taken.

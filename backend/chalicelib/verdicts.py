@@ -19,7 +19,7 @@ LEAST_FRAMES = 4
 # Beyond these no whole per cent is told: nothing is as sure as that.
 TOLD = (0.01, 0.99)
 
-_WORST_FIRST: tuple[FaceVerdict, ...] = ("likely_fake", "uncertain", "likely_real")
+_WORST_FIRST: tuple[FaceVerdict, ...] = ("likely_fake", "uncertain", "no_traces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Calibration:
     Attributes:
         temperature: > 0; divides the logit.
         bias: added after the division.
-        real_below: probability under which a face is `likely_real`.
-        fake_above: probability over which a face is `likely_fake`; ≥ `real_below`.
+        no_traces_below: probability under which a face is `no_traces`: this model found none.
+        fake_above: probability over which a face is `likely_fake`; ≥ `no_traces_below`.
     """
 
     temperature: float
     bias: float
-    real_below: float
+    no_traces_below: float
     fake_above: float
 
     def __post_init__(self) -> None:
@@ -43,10 +43,10 @@ class Calibration:
             raise ValueError(f"temperature must be above 0. Received: {self.temperature}")
         if not math.isfinite(self.bias):
             raise ValueError(f"bias must be a number. Received: {self.bias}")
-        if not 0 <= self.real_below <= self.fake_above <= 1:
+        if not 0 <= self.no_traces_below <= self.fake_above <= 1:
             raise ValueError(
-                "0 ≤ real_below ≤ fake_above ≤ 1 must hold. "
-                f"Received: real_below={self.real_below}, fake_above={self.fake_above}"
+                "0 ≤ no_traces_below ≤ fake_above ≤ 1 must hold. "
+                f"Received: no_traces_below={self.no_traces_below}, fake_above={self.fake_above}"
             )
 
     def log_odds(self, logit: float) -> float:
@@ -176,15 +176,15 @@ def judge_track(logits: Sequence[float], flaws: Sequence[Sequence[Reason]], cali
 def _band(probability: float, calibration: Calibration) -> Judgement:
     if probability > calibration.fake_above:
         return Judgement(probability, "likely_fake")
-    if probability < calibration.real_below:
-        return Judgement(probability, "likely_real")
+    if probability < calibration.no_traces_below:
+        return Judgement(probability, "no_traces")
     return Judgement(probability, "uncertain", ("between_thresholds",))
 
 
 def judge_picture(faces: Sequence[Judgement], faces_left_out: int = 0) -> PictureJudgement:
     """Judge a picture by its worst face.
 
-    The worst verdict comes first (likely_fake, uncertain, likely_real); among the faces that share it, the
+    The worst verdict comes first (likely_fake, uncertain, no_traces); among the faces that share it, the
     highest probability. The picture shows the probability of that face, so that number and verdict always
     belong together: a tiny face at 0.99 is uncertain and does not lift a clear `likely_fake` of 0.93. Its
     reasons are those of all faces that share the verdict.
@@ -224,6 +224,11 @@ def judge_clip(
     )
     extra: dict[Reason, bool] = {"only_a_thumbnail": still, "clip_cut_short": cut_short}
     return replace(judged, reasons=(*judged.reasons, *(reason for reason, holds in extra.items() if holds)))
+
+
+def spell_verdict(verdict: str) -> str:
+    """Return a verdict in words, small, such as `likely fake`."""
+    return "no traces found" if verdict == "no_traces" else verdict.replace("_", " ")
 
 
 def spell_probability(probability: float) -> str:

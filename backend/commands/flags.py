@@ -15,7 +15,7 @@ from backend.cli import printable
 from chalicelib.flags import LOCAL
 from chalicelib.schema import FlagState
 from chalicelib.settings import Settings
-from chalicelib.verdicts import spell_probability
+from chalicelib.verdicts import spell_probability, spell_verdict
 
 if TYPE_CHECKING:
     from chalicelib.flag_desk import FlagDesk
@@ -137,12 +137,12 @@ def _walk(store: FlagStore, state: FlagState | None, limit: int, owner: str | No
 def _spell(score: Score | None) -> str:
     if score is None:
         return "–"
-    words = score["verdict"].replace("_", " ")
+    words = spell_verdict(score["verdict"])
     return words if score["fake_probability"] is None else f"{words} {spell_probability(score['fake_probability'])}"
 
 
 def _row(state: str, before: str, after: str, day: str, where: str, flag_id: str, note: str) -> str:
-    return f"{state:<12}  {before:<15}  {after:<24}  {day:<10}  {flag_id:<32}  {where:<24}  {note}".rstrip()
+    return f"{state:<12}  {before:<19}  {after:<28}  {day:<10}  {flag_id:<32}  {where:<24}  {note}".rstrip()
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 /** The checks that this browser remembers. They stay in it: nothing here knows of any network. */
 
+import { upgradeEntry } from "./compatibility.js";
+
 /**
  * @typedef {object} Entry
  * @property {string} id the check's, from the service
@@ -76,7 +78,7 @@ export class History {
   async find(sha256, backend) {
     const range = IDBKeyRange.bound([sha256, backend], [sha256, backend, LAST]);
     const cursor = await settle(this.read().index("picture").openCursor(range, "prev"));
-    return cursor?.value;
+    return cursor ? upgradeEntry(cursor.value) : undefined;
   }
 
   /**
@@ -91,9 +93,10 @@ export class History {
     let skipped = 0;
     if (limit <= 0) return found;
     await walk(this.read().index("time").openCursor(null, "prev"), ({ value }) => {
-      if (!matches(value, query, words)) return true;
+      const entry = upgradeEntry(value);
+      if (!matches(entry, query, words)) return true;
       if (skipped < offset) skipped += 1;
-      else found.push(value);
+      else found.push(entry);
       return found.length < limit;
     });
     return found;
@@ -105,7 +108,8 @@ export class History {
    * @returns {Promise<Entry | undefined>}
    */
   async get(id) {
-    return settle(this.read().get(id));
+    const found = await settle(this.read().get(id));
+    return found && upgradeEntry(found);
   }
 
   /** @param {string} id */

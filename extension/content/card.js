@@ -48,7 +48,7 @@ import { Progress, Setback, drawButton, drawChoice, drawConsent, drawShape } fro
  * @property {string[]} [frames] addresses of a video's frames, owned by the caller
  * @property {string} source what was reached, in words
  * @property {Thresholds | null} thresholds
- * @property {string[]} limits what the model cannot see
+ * @property {import("../shared/service.js").Model | null} model what it knows; null where that could not be loaded
  * @property {string | null} before ISO time at which this browser checked it before
  * @property {{host: string} | null} better where the original file could be had
  * @property {boolean} flags whether the service takes flags
@@ -426,7 +426,7 @@ class Result {
   /** @param {boolean} over */
   draw(over) {
     const { strings, outcome, handlers } = this;
-    const { verdict, credentials, picture, frames, source, thresholds, limits, before, showBand } = outcome;
+    const { verdict, credentials, picture, frames, source, thresholds, model, before, showBand } = outcome;
     this.destroy();
     this.over = over;
     this.view = drawVerdict(this.root, {
@@ -437,7 +437,7 @@ class Result {
       source,
       strings,
       thresholds,
-      limits,
+      model,
       before,
       compact: true,
       showBand,

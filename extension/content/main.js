@@ -249,7 +249,7 @@ class Session {
         frames,
         source,
         thresholds: pickThresholds(model, verdict),
-        limits: model?.limits ?? [],
+        model,
         before,
         better,
         flags,

@@ -259,7 +259,7 @@ export class CheckCard {
       source: this.source,
       strings: panel.strings,
       thresholds: pickThresholds(model, verdict),
-      limits: model?.limits,
+      model,
       showBand: panel.settings.showBand,
       compact: isNarrow(),
       actions: before === null ? [] : [again],

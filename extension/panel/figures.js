@@ -7,7 +7,7 @@
  * @property {boolean} fake what they are in truth
  * @property {number} likelyFake
  * @property {number} uncertain
- * @property {number} likelyReal
+ * @property {number} noTraces
  */
 
 /**
@@ -34,8 +34,8 @@ export function summarise(metrics) {
     auc: share(overall.auc),
     aucRange: /** @type {[number, number] | null} */ (low && high ? [low, high] : null),
     fakeFound: share(overall.fake_called_fake),
-    fakeMissed: share(overall.fake_called_real),
-    realCleared: share(overall.real_called_real),
+    fakeMissed: share(overall.fake_no_traces),
+    realCleared: share(overall.real_no_traces),
     realAccused: share(overall.real_called_fake),
   };
   const pictures = Number.isInteger(overall.pictures) ? overall.pictures : null;
@@ -52,10 +52,10 @@ export function tabulate(metrics) {
   return ["real", "fake"].flatMap((kind) =>
     sources.flatMap(([source, figures]) => {
       const likelyFake = share(figures?.[`${kind}_called_fake`]);
-      const likelyReal = share(figures?.[`${kind}_called_real`]);
-      if (likelyFake === null || likelyReal === null) return [];
-      const uncertain = Math.max(0, 1 - likelyFake - likelyReal);
-      return [{ source, fake: kind === "fake", likelyFake, uncertain, likelyReal }];
+      const noTraces = share(figures?.[`${kind}_no_traces`]);
+      if (likelyFake === null || noTraces === null) return [];
+      const uncertain = Math.max(0, 1 - likelyFake - noTraces);
+      return [{ source, fake: kind === "fake", likelyFake, uncertain, noTraces }];
     }),
   );
 }

@@ -112,7 +112,7 @@ export class HistoryEntry {
       source,
       strings,
       thresholds: pickThresholds(model, verdict),
-      limits: model?.limits,
+      model,
       showBand: settings.showBand && model !== null,
       compact: isNarrow(),
     });

@@ -4,6 +4,7 @@ import { hostOf } from "../common/settings.js";
 import { drawButton } from "../content/states.js";
 import { make } from "../shared/elements.js";
 import { CheckFailure } from "../shared/service.js";
+import { drawGenerators } from "../shared/knowledge_view.js";
 import { fill } from "../shared/words.js";
 import { summarise, tabulate } from "./figures.js";
 import { wordFailure, wordPart } from "./words.js";
@@ -83,8 +84,8 @@ export class ModelView {
     const { words } = this;
     const { locale } = this.panel.strings;
     const host = hostOf(this.panel.settings.backend);
-    const { real_below: real, fake_above: fake } = model.thresholds;
-    const bands = { real: wordPart(real, locale, 1), fake: wordPart(fake, locale, 1) };
+    const { no_traces_below: low, fake_above: fake } = model.thresholds;
+    const bands = { low: wordPart(low, locale, 1), fake: wordPart(fake, locale, 1) };
     this.body.replaceChildren(
       make("p", { class: "aside" }, [fill(words.name, { ...nameOf(model), host })]),
       make("h2", {}, [words.covers]),
@@ -94,7 +95,7 @@ export class ModelView {
       make("h2", {}, [words.bandsTitle]),
       make("p", {}, [fill(words.bands, bands)]),
       make("h2", {}, [words.figuresTitle]),
-      ...this.drawFigures(/** @type {{metrics?: unknown}} */ (model).metrics),
+      ...this.drawFigures(model.metrics),
       make("h2", {}, [words.terms]),
       make("p", { class: "aside", lang: "en", dir: "ltr" }, [model.terms]),
     );
@@ -128,6 +129,7 @@ export class ModelView {
     return [
       make("p", { class: "aside" }, [words.figuresLead]),
       make("dl", { class: "figures" }, list),
+      make("div", { class: "unmask" }, drawGenerators(metrics, this.panel.strings)),
       ...this.drawTable(metrics),
     ];
   }
@@ -139,15 +141,15 @@ export class ModelView {
     const rows = tabulate(metrics);
     if (rows.length === 0) return [];
     const names = /** @type {Record<string, string>} */ (words.sources);
-    const heads = [words.source, words.likelyFake, words.uncertain, words.likelyReal];
+    const heads = [words.source, words.likelyFake, words.uncertain, words.noTraces];
     const groups = [false, true].map((fake) => {
       const name = fake ? words.fakeGroup : words.realGroup;
       const lines = rows
         .filter((row) => row.fake === fake)
-        .map(({ source, likelyFake, uncertain, likelyReal }) =>
+        .map(({ source, likelyFake, uncertain, noTraces }) =>
           make("tr", {}, [
             make("th", { scope: "row" }, [names[source] ?? source]),
-            ...[likelyFake, uncertain, likelyReal].map((part) => make("td", {}, [wordPart(part, locale)])),
+            ...[likelyFake, uncertain, noTraces].map((part) => make("td", {}, [wordPart(part, locale)])),
           ]),
         );
       const head = make("tr", {}, [make("th", { scope: "rowgroup", colspan: heads.length }, [name])]);

@@ -31,9 +31,9 @@ CARD: dict[str, Any] = {
     "metrics": {"auc": 0.5},
     # Frames and videos are read as a shift and another temperature of pictures, so that a mix-up shows.
     "calibration": {
-        "picture": {"temperature": 2.0, "bias": 0.5, "real_below": 0.3, "fake_above": 0.7},
-        "frame": {"temperature": 2.0, "bias": 0.5, "real_below": 0.25, "fake_above": 0.75},
-        "video": {"temperature": 2.0, "bias": 0.5, "real_below": 0.28, "fake_above": 0.8},
+        "picture": {"temperature": 2.0, "bias": 0.5, "no_traces_below": 0.3, "fake_above": 0.7},
+        "frame": {"temperature": 2.0, "bias": 0.5, "no_traces_below": 0.25, "fake_above": 0.75},
+        "video": {"temperature": 2.0, "bias": 0.5, "no_traces_below": 0.28, "fake_above": 0.8},
     },
 }
 

@@ -114,6 +114,6 @@ def test_a_check_too_many_is_refused_with_when_to_try_again(monkeypatch: pytest.
     monkeypatch.setattr(web, "allowance", lambda: counting)
     counting = Allowance(table, 1, Clock())
     counting.spend("192.0.2.9")
-    answer = web.app(event("POST", "/v1/checks/image"), None)
+    answer = web.app(event("POST", "/v2/checks/image"), None)
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (429, "60")
     assert '"too_many"' in answer["body"]

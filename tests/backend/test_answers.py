@@ -46,12 +46,12 @@ def service(store: Path, models: Path) -> Iterator[Service]:
 
 def send(service: Service, data: bytes) -> Answer:
     """Check a picture under a type that says nothing."""
-    return service.ask("POST", "/v1/checks/image", data, "application/octet-stream")
+    return service.ask("POST", "/v2/checks/image", data, "application/octet-stream")
 
 
 def send_clip(service: Service, frames: list[dict[str, Any]]) -> Answer:
     """Check the frames of a clip."""
-    return service.ask("POST", "/v1/checks/frames", json.dumps({"frames": frames}).encode(), "application/json")
+    return service.ask("POST", "/v2/checks/frames", json.dumps({"frames": frames}).encode(), "application/json")
 
 
 def frame(time: float, data: bytes) -> dict[str, Any]:

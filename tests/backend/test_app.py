@@ -106,7 +106,7 @@ def conform(method: str, path: str, status: int, content_type: str | None, body:
         if status >= 400:
             _validate({"$ref": "#/components/schemas/Error"}, body)
         return
-    templates = {"/v1/checks/": "/v1/checks/{check_id}", "/v1/flags/": "/v1/flags/{flag_id}"}
+    templates = {"/v2/checks/": "/v2/checks/{check_id}", "/v2/flags/": "/v2/flags/{flag_id}"}
     path = path.partition("?")[0]
     known = path if path in DOCUMENT["paths"] else templates[path[: path.rindex("/") + 1]]
     promised = DOCUMENT["paths"][known][method.lower()]["responses"][str(status)]
@@ -127,7 +127,7 @@ def _validate(schema: dict[str, Any], body: bytes) -> None:
 
 
 def post(ask: Ask, data: bytes, content_type: str = "application/octet-stream") -> Any:
-    return ask("POST", "/v1/checks/image", headers={"Content-Type": content_type}, body=data)
+    return ask("POST", "/v2/checks/image", headers={"Content-Type": content_type}, body=data)
 
 
 def clip(*images: bytes, **more: Any) -> bytes:
@@ -137,16 +137,16 @@ def clip(*images: bytes, **more: Any) -> bytes:
 
 
 def post_clip(ask: Ask, body: bytes, content_type: str = "application/json") -> Any:
-    return ask("POST", "/v1/checks/frames", headers={"Content-Type": content_type}, body=body)
+    return ask("POST", "/v2/checks/frames", headers={"Content-Type": content_type}, body=body)
 
 
 def post_video(ask: Ask, body: bytes, content_type: str = "video/mp4") -> Any:
-    return ask("POST", "/v1/checks/video", headers={"Content-Type": content_type}, body=body)
+    return ask("POST", "/v2/checks/video", headers={"Content-Type": content_type}, body=body)
 
 
 def post_url(ask: Ask, url: str = "http://pictures.example/a.png", **headers: str) -> Any:
     body = json.dumps({"url": url}).encode()
-    return ask("POST", "/v1/checks/url", headers={"Content-Type": "application/json", **headers}, body=body)
+    return ask("POST", "/v2/checks/url", headers={"Content-Type": "application/json", **headers}, body=body)
 
 
 @pytest.mark.parametrize("content_type", [*web.IMAGE_TYPES, "IMAGE/PNG", "image/png; charset=binary"])
@@ -170,7 +170,7 @@ def test_row_30_the_content_type_is_a_hint_and_never_echoed(ask: Ask, encode: En
 @pytest.mark.parametrize("content_type", [None, "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_other_content_types_are_told_what_to_send(ask: Ask, encode: Encode, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
-    answer = ask("POST", "/v1/checks/image", headers=headers, body=encode())
+    answer = ask("POST", "/v2/checks/image", headers=headers, body=encode())
     assert (answer.status_code, answer.json_body["error"]["code"]) == (415, "unsupported_media")
     assert "image/webp" in answer.json_body["error"]["message"]
 
@@ -183,7 +183,7 @@ def test_a_picture_at_an_address_is_checked_as_its_bytes_are(
     assert (check["verdict"], check["media"]["kind"], check["cached"]) == ("likely_fake", "image", False)
     assert post(ask, encode()).json_body == post_url(ask).json_body == {**check, "cached": True}
     assert server.accepted == 2
-    assert ask("DELETE", f"/v1/checks/{check['id']}").status_code == 204
+    assert ask("DELETE", f"/v2/checks/{check['id']}").status_code == 204
 
 
 def test_row_49_an_address_whose_picture_has_changed_is_answered_anew(ask: Ask, net: Internet, encode: Encode) -> None:
@@ -247,7 +247,7 @@ def test_row_18_the_name_that_a_request_calls_us_by_is_not_fetched_from(
     ask: Ask, net: Internet, header: str, encode: Encode
 ) -> None:
     server = net.put(Server(reply(encode())), host="unmask.example")
-    answer = post_url(ask, "http://unmask.example/v1/checks/url", Host=header)
+    answer = post_url(ask, "http://unmask.example/v2/checks/url", Host=header)
     assert (answer.status_code, server.accepted) == (400, 0)
     assert post_url(ask, "http://unmask.example/", Host="other.example").status_code == 200
 
@@ -269,7 +269,7 @@ def test_a_video_is_checked_read_again_and_forgotten(ask: Ask, film: bytes) -> N
     assert check["coverage"] == {"frames": 10, "usable": 10}
     (track,) = check["tracks"]
     assert [point["time"] for point in track["points"]] == [n / 25 for n in range(10)]
-    path = f"/v1/checks/{check['id']}"
+    path = f"/v2/checks/{check['id']}"
     assert ask("GET", path).json_body == post_video(ask, film).json_body == {**check, "cached": True}
     assert ask("DELETE", path).status_code == 204
 
@@ -279,7 +279,7 @@ def test_a_video_comes_by_lambda_and_by_its_address_too(ask: Ask, net: Internet,
     net.put(Server(reply(film, "Content-Type: text/plain")))
     assert post_url(ask).json_body == {**check, "cached": True}
     event = lambda_event(
-        base64.b64encode(film).decode(), encoded=True, content_type="video/mp4", path="/v1/checks/video"
+        base64.b64encode(film).decode(), encoded=True, content_type="video/mp4", path="/v2/checks/video"
     )
     assert invoke(event) == (200, {**check, "cached": True})
 
@@ -375,7 +375,7 @@ def test_a_service_that_fetches_nothing_says_so(ask: Ask, checker: Checker, net:
     [(b"", 400), (b"{}", 400), (b'{"url": 5}', 400), (b'{"url": "http://a.b/", "x": 1}', 400), (b" " * 100_001, 413)],
 )
 def test_a_request_for_no_address_is_told_what_to_send(ask: Ask, body: bytes, status: int) -> None:
-    answer = ask("POST", "/v1/checks/url", headers={"Content-Type": "application/json"}, body=body)
+    answer = ask("POST", "/v2/checks/url", headers={"Content-Type": "application/json"}, body=body)
     assert answer.status_code == status
 
 
@@ -400,7 +400,7 @@ def test_an_address_comes_through_lambda(checker: Checker, net: Internet, encode
         base64.b64encode(sent.encode()).decode() if encoded else sent,
         encoded=encoded,
         content_type="application/json",
-        path="/v1/checks/url",
+        path="/v2/checks/url",
     )
     status, check = invoke(event)
     assert (status, check["verdict"]) == (200, "likely_fake")
@@ -411,7 +411,7 @@ def test_a_clip_is_checked_read_again_and_forgotten(ask: Ask, encode: Encode, co
     sent = clip(*(encode((n, 0, 0), "JPEG") for n in range(4)))
     check = post_clip(ask, sent, content_type).json_body
     assert (check["verdict"], check["media"]["kind"], len(check["tracks"])) == ("likely_fake", "video", 1)
-    path = f"/v1/checks/{check['id']}"
+    path = f"/v2/checks/{check['id']}"
     assert ask("GET", path).json_body == post_clip(ask, sent).json_body == {**check, "cached": True}
     assert ask("DELETE", path).status_code == 204
     assert ask("GET", path).status_code == 404
@@ -444,7 +444,7 @@ def test_a_clip_of_another_type_is_told_what_to_send(ask: Ask) -> None:
 
 
 def test_what_a_clip_must_be_is_described(encode: Encode) -> None:
-    described = DOCUMENT["paths"]["/v1/checks/frames"]["post"]["requestBody"]["content"]["application/json"]
+    described = DOCUMENT["paths"]["/v2/checks/frames"]["post"]["requestBody"]["content"]["application/json"]
     _validate(described["schema"], clip(encode()))
     for wrong in (b"{}", clip(encode(), more=1), b'{"frames": [{"time": -1, "image": ""}]}'):
         with pytest.raises(ValidationError):
@@ -453,7 +453,7 @@ def test_what_a_clip_must_be_is_described(encode: Encode) -> None:
 
 def test_json_reaches_lambda_as_text() -> None:
     assert "application/json" not in web.app.api.binary_types
-    for path in ("/v1/checks/frames", "/v1/checks/url", "/v1/flags"):
+    for path in ("/v2/checks/frames", "/v2/checks/url", "/v2/flags"):
         assert web.app.routes[path]["POST"].content_types == ["application/json"]
 
 
@@ -466,8 +466,8 @@ def test_the_routes_can_be_deployed() -> None:
     validate_routes(web.app.routes)
     validate_route_content_types(web.app.routes, web.app.api.binary_types)
     template = CFNSwaggerGenerator().generate_swagger(web.app)
-    assert template["paths"]["/v1/checks/image"]["post"]["consumes"] == list(web.IMAGE_TYPES)
-    for path in ("/v1/checks/frames", "/v1/checks/url", "/v1/flags"):
+    assert template["paths"]["/v2/checks/image"]["post"]["consumes"] == list(web.IMAGE_TYPES)
+    for path in ("/v2/checks/frames", "/v2/checks/url", "/v2/flags"):
         assert template["paths"][path]["post"]["consumes"] == ["application/json"]
 
 
@@ -504,7 +504,7 @@ def test_a_picture_that_is_refused_is_answered_with_the_reason(
 
 def test_a_check_can_be_read_again_and_forgotten(ask: Ask, encode: Encode) -> None:
     check = post(ask, encode()).json_body
-    path = f"/v1/checks/{check['id']}"
+    path = f"/v2/checks/{check['id']}"
     assert ask("GET", path).json_body == {**check, "cached": True}
     assert post(ask, encode()).json_body == {**check, "cached": True}
     deleted = ask("DELETE", path)
@@ -516,11 +516,11 @@ def test_a_check_can_be_read_again_and_forgotten(ask: Ask, encode: Encode) -> No
 
 @pytest.mark.parametrize("check_id", ["0", "a" * 32, "' OR 1=1 --", "%2e%2e%2fetc", "é"])
 def test_an_unknown_id_is_not_found_whatever_it_is(ask: Ask, check_id: str) -> None:
-    assert ask("GET", f"/v1/checks/{check_id}").status_code == 404
+    assert ask("GET", f"/v2/checks/{check_id}").status_code == 404
 
 
 def flag(ask: Ask, **told: Any) -> Any:
-    return ask("POST", "/v1/flags", headers={"Content-Type": "application/json"}, body=json.dumps(told).encode())
+    return ask("POST", "/v2/flags", headers={"Content-Type": "application/json"}, body=json.dumps(told).encode())
 
 
 def test_a_check_is_flagged_read_again_and_forgotten(ask: Ask, desk: FlagDesk, encode: Encode) -> None:
@@ -528,7 +528,7 @@ def test_a_check_is_flagged_read_again_and_forgotten(ask: Ask, desk: FlagDesk, e
     check = post(ask, data).json_body
     made = flag(ask, check_id=check["id"], keep=True, picture=base64.b64encode(data).decode()).json_body
     assert (made["state"], made["before"]["verdict"]) == ("waiting", "likely_fake")
-    path = f"/v1/flags/{made['id']}"
+    path = f"/v2/flags/{made['id']}"
     assert ask("GET", path).json_body == made
     assert ask("DELETE", path).status_code == 204
     assert ask("GET", path).status_code == ask("DELETE", path).status_code == 404
@@ -537,8 +537,8 @@ def test_a_check_is_flagged_read_again_and_forgotten(ask: Ask, desk: FlagDesk, e
 def test_flags_are_listed_page_by_page(ask: Ask, desk: FlagDesk) -> None:
     for n in range(3):
         flag(ask, url=f"https://photos.example/{n}.jpg")
-    page = ask("GET", "/v1/flags?limit=2&state=waiting").json_body
-    rest = ask("GET", f"/v1/flags?limit=2&state=waiting&cursor={page['cursor']}").json_body
+    page = ask("GET", "/v2/flags?limit=2&state=waiting").json_body
+    rest = ask("GET", f"/v2/flags?limit=2&state=waiting&cursor={page['cursor']}").json_body
     assert [len(page["flags"]), len(rest["flags"]), rest["cursor"]] == [2, 1, None]
     assert len({each["id"] for each in page["flags"] + rest["flags"]}) == 3
     assert {each["owner"] for each in page["flags"]} == {"local"}
@@ -582,16 +582,16 @@ def test_in_aws_what_is_owned_is_seen_and_deleted_by_its_owner_alone(
     check = post(ask, encode()).json_body
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "unmask")
     told = json.dumps({"url": "https://photos.example/1.jpg"})
-    status, made = ask_signed("POST", "/v1/flags", "/v1/flags", "anna", told)
+    status, made = ask_signed("POST", "/v2/flags", "/v2/flags", "anna", told)
     assert (status, made["owner"]) == (200, "anna")
     assert "me@example.org" not in json.dumps(made)
-    one = (f"/v1/flags/{made['id']}", "/v1/flags/{flag_id}")
+    one = (f"/v2/flags/{made['id']}", "/v2/flags/{flag_id}")
     everything = [
-        ("POST", "/v1/flags", "/v1/flags", told, {}),
-        ("GET", "/v1/flags", "/v1/flags", "", {}),
+        ("POST", "/v2/flags", "/v2/flags", told, {}),
+        ("GET", "/v2/flags", "/v2/flags", "", {}),
         ("GET", *one, "", {"flag_id": made["id"]}),
         ("DELETE", *one, "", {"flag_id": made["id"]}),
-        ("DELETE", f"/v1/checks/{check['id']}", "/v1/checks/{check_id}", "", {"check_id": check["id"]}),
+        ("DELETE", f"/v2/checks/{check['id']}", "/v2/checks/{check_id}", "", {"check_id": check["id"]}),
     ]
     # API Gateway lets none of these through; the app does not rest on it.
     for person in (None, ""):
@@ -603,8 +603,8 @@ def test_in_aws_what_is_owned_is_seen_and_deleted_by_its_owner_alone(
     assert ask_signed(*everything[1][:3], "bert")[1]["flags"] == []
     assert [each["id"] for each in ask_signed(*everything[1][:3], "anna")[1]["flags"]] == [made["id"]]
     assert ask_signed(*everything[3][:3], "anna", flag_id=made["id"])[0] == 204
-    ask_signed("POST", "/v1/flags", "/v1/flags", "anna", told)
-    forget = ("DELETE", "/v1/flags", "/v1/flags")
+    ask_signed("POST", "/v2/flags", "/v2/flags", "anna", told)
+    forget = ("DELETE", "/v2/flags", "/v2/flags")
     assert ask_signed(*forget, None)[0] == 401
     assert ask_signed(*forget, "bert")[0] == 204
     assert len(ask_signed(*everything[1][:3], "anna")[1]["flags"]) == 1
@@ -617,15 +617,15 @@ def test_reports_of_nights_are_for_operators(
 ) -> None:
     from chalicelib.buckets import BucketShelf
 
-    assert ask("GET", "/v1/reports").status_code == 404, "on one machine they lie in a folder"
+    assert ask("GET", "/v2/reports").status_code == 404, "on one machine they lie in a folder"
     checker.settings = replace(checker.settings, rescore_bucket=bucket)
     older, newer = "20260301T020000Z-00000000", "20260302T020000Z-00000000"
     for night in (older, newer):
         BucketShelf(bucket).put(f"rescore/{night}/manifest.jsonl", io.BytesIO(b""))
     BucketShelf(bucket).put(f"rescore/{older}/report.json", io.BytesIO(b'{"looks": 3}'))
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "unmask")
-    listed = ("GET", "/v1/reports", "/v1/reports")
-    one = (f"/v1/reports/{older}", "/v1/reports/{night}")
+    listed = ("GET", "/v2/reports", "/v2/reports")
+    one = (f"/v2/reports/{older}", "/v2/reports/{night}")
     assert ask_signed(*listed, None)[0] == 401
     for groups in (None, "", "people", "operators-of-old"):
         for status, answer in (
@@ -644,14 +644,14 @@ def test_reports_of_nights_are_for_operators(
 def test_health_tells_where_to_sign_in(ask: Ask, checker: Checker) -> None:
     pool = {"sign_in_url": "https://cognito-idp.eu-central-1.amazonaws.com/", "sign_in_client": "abc"}
     checker.settings = replace(checker.settings, **pool)
-    assert ask("GET", "/v1/health").json_body["sign_in"] == {
+    assert ask("GET", "/v2/health").json_body["sign_in"] == {
         "endpoint": "https://cognito-idp.eu-central-1.amazonaws.com/",
         "client_id": "abc",
     }
 
 
 def test_where_no_flags_are_taken_that_is_said(ask: Ask) -> None:
-    for answer in (flag(ask, url="https://photos.example/1.jpg"), ask("GET", "/v1/flags"), ask("GET", "/v1/flags/1")):
+    for answer in (flag(ask, url="https://photos.example/1.jpg"), ask("GET", "/v2/flags"), ask("GET", "/v2/flags/1")):
         assert (answer.status_code, answer.json_body["error"]["code"]) == (404, "not_found")
 
 
@@ -667,29 +667,29 @@ def test_an_address_whose_picture_is_uncertain_flags_itself_where_that_is_set(
 
 
 def test_what_a_flag_must_be_is_described(ask: Ask) -> None:
-    described = DOCUMENT["paths"]["/v1/flags"]["post"]["requestBody"]["content"]["application/json"]
+    described = DOCUMENT["paths"]["/v2/flags"]["post"]["requestBody"]["content"]["application/json"]
     _validate(described["schema"], b'{"url": "https://photos.example/1.jpg", "keep": true}')
     with pytest.raises(ValidationError):
         _validate(described["schema"], b'{"address": "https://photos.example/1.jpg"}')
-    asked = {each["name"]: each["in"] for each in DOCUMENT["paths"]["/v1/flags"]["get"]["parameters"]}
+    asked = {each["name"]: each["in"] for each in DOCUMENT["paths"]["/v2/flags"]["get"]["parameters"]}
     assert asked == {"state": "query", "limit": "query", "cursor": "query"}
 
 
 def test_health_tells_whether_flags_are_taken(ask: Ask, desk: FlagDesk) -> None:
-    assert ask("GET", "/v1/health").json_body["flags"] is True
+    assert ask("GET", "/v2/health").json_body["flags"] is True
 
 
 def test_the_model_tells_what_it_covers_and_where_it_draws_the_line(ask: Ask, parts: Any) -> None:
-    model = ask("GET", "/v1/model").json_body
-    assert model.pop("thresholds") == {"real_below": 0.3, "fake_above": 0.7}
-    assert model.pop("frame_thresholds") == {"real_below": 0.25, "fake_above": 0.75}
-    assert model.pop("video_thresholds") == {"real_below": 0.28, "fake_above": 0.8}
+    model = ask("GET", "/v2/model").json_body
+    assert model.pop("thresholds") == {"no_traces_below": 0.3, "fake_above": 0.7}
+    assert model.pop("frame_thresholds") == {"no_traces_below": 0.25, "fake_above": 0.75}
+    assert model.pop("video_thresholds") == {"no_traces_below": 0.28, "fake_above": 0.8}
     assert model == {key: parts.card[key] for key in model}
     assert model.keys() == {"name", "version", "input_side", "covers", "limits", "metrics", "terms"}
 
 
 def test_health_names_the_model(ask: Ask) -> None:
-    answer = ask("GET", "/v1/health")
+    answer = ask("GET", "/v2/health")
     assert answer.json_body == {
         "status": "ok",
         "api": API,
@@ -714,20 +714,21 @@ def test_a_missing_model_fails_the_health_check(
     monkeypatch.setenv("UNMASK_MODELS", str(tmp_path))
     monkeypatch.setenv("UNMASK_STORE_PATH", str(tmp_path / "checks.sqlite3"))
     web._load_checker.cache_clear()
-    answer = Client(web.app).http.get("/v1/health")
+    answer = Client(web.app).http.get("/v2/health")
     assert (answer.status_code, answer.json_body["error"]["code"]) == (500, "model_unavailable")
-    conform("GET", "/v1/health", 500, "application/json", answer.body)
+    conform("GET", "/v2/health", 500, "application/json", answer.body)
 
 
 def test_any_page_may_ask_and_nothing_is_cached_or_sniffed(ask: Ask, encode: Encode) -> None:
     for answer in (
         post(ask, encode()),
         post(ask, b""),
-        ask("PUT", "/v1/model"),
+        ask("PUT", "/v2/model"),
         post(ask, b"", "text/plain"),
     ):
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert {"Retry-After", "X-Request-Id"} == set(answer.headers["Access-Control-Expose-Headers"].split(","))
+        exposed = set(answer.headers["Access-Control-Expose-Headers"].split(","))
+        assert exposed == {"Deprecation", "Link", "Retry-After", "X-Request-Id"}
         assert "Access-Control-Allow-Credentials" not in answer.headers
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
@@ -735,7 +736,7 @@ def test_any_page_may_ask_and_nothing_is_cached_or_sniffed(ask: Ask, encode: Enc
 
 
 def test_a_method_that_is_not_served_is_answered_in_the_same_shape(ask: Ask) -> None:
-    answer = ask("PUT", "/v1/model")
+    answer = ask("PUT", "/v2/model")
     assert (answer.status_code, answer.json_body["error"]["code"]) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET"
 
@@ -762,20 +763,20 @@ def test_a_store_that_is_down_is_told_as_such(ask: Ask, checker: Checker, monkey
         raise StoreUnavailable("The store does not answer.")
 
     monkeypatch.setattr(checker, "get", fail)
-    assert ask("GET", f"/v1/checks/{'a' * 32}").status_code == 503
+    assert ask("GET", f"/v2/checks/{'a' * 32}").status_code == 503
 
 
 def test_each_request_is_one_line_of_json_without_what_was_sent(ask: Ask, encode: Encode, log: io.StringIO) -> None:
     check = post(ask, encode()).json_body
-    ask("GET", f"/v1/checks/{check['id']}")
+    ask("GET", f"/v2/checks/{check['id']}")
     first, second = [json.loads(line) for line in log.getvalue().splitlines()]
-    assert (first["route"], first["status"]) == ("POST /v1/checks/image", 200)
-    assert (second["route"], second["status"]) == ("GET /v1/checks/{check_id}", 200)
+    assert (first["route"], first["status"]) == ("POST /v2/checks/image", 200)
+    assert (second["route"], second["status"]) == ("GET /v2/checks/{check_id}", 200)
     assert check["id"] not in log.getvalue()
 
 
 def lambda_event(
-    body: str | None, *, encoded: bool = True, content_type: str = "image/png", path: str = "/v1/checks/image"
+    body: str | None, *, encoded: bool = True, content_type: str = "image/png", path: str = "/v2/checks/image"
 ) -> dict[str, Any]:
     """An event as API Gateway makes it of a POST."""
     return {
@@ -837,7 +838,7 @@ def test_a_clip_comes_through_lambda(checker: Checker, encode: Encode, encoded: 
         base64.b64encode(sent).decode() if encoded else sent.decode(),
         encoded=encoded,
         content_type="application/json",
-        path="/v1/checks/frames",
+        path="/v2/checks/frames",
     )
     status, check = invoke(event)
     assert (status, check["verdict"], check["coverage"]) == (200, "likely_fake", {"frames": 4, "usable": 4})

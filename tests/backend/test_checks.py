@@ -44,7 +44,7 @@ def test_a_check_tells_all_that_a_verdict_needs(make_checker: Make, encode: Enco
         "verdict": "likely_fake",
         "evidence": {"grid": [[2.0] * 4] * 4, "box": [0, 0, 96, 96]},
     }
-    assert (second["verdict"], second["fake_probability"]) == ("likely_real", 0.1824)
+    assert (second["verdict"], second["fake_probability"]) == ("no_traces", 0.1824)
     assert check == {
         "verdict": "likely_fake",
         "fake_probability": 0.8808,
@@ -168,7 +168,7 @@ def test_a_still_picture_and_a_frame_have_bands_of_their_own(
 def test_row_45_of_many_faces_the_first_are_judged_and_the_rest_are_told(make_checker: Make, encode: Encode) -> None:
     checker = make_checker(*[-4.0] * 20, max_faces=3)
     check = checker.check_image(encode(size=(1600, 160)))
-    assert (len(check["faces"]), check["verdict"]) == (3, "likely_real")
+    assert (len(check["faces"]), check["verdict"]) == (3, "no_traces")
     assert check["reasons"] == ["more_faces_than_checked"]
 
 
@@ -202,7 +202,7 @@ def test_another_model_version_judges_again(make_checker: Make, encode: Encode, 
     old, new = make_checker(3.0, store=store), make_checker(-3.0, store=store)
     new._detector.card = {**parts.card, "version": "next"}
     assert old.check_image(encode())["verdict"] == "likely_fake"
-    assert new.check_image(encode())["verdict"] == "likely_real"
+    assert new.check_image(encode())["verdict"] == "no_traces"
 
 
 def test_a_stored_check_can_be_read_and_forgotten(make_checker: Make, encode: Encode, parts: Any) -> None:
@@ -348,7 +348,7 @@ def test_a_check_of_a_clip_tells_all_that_a_verdict_needs(film: Callable[..., li
         "verdict": "likely_fake",
         "evidence": {"grid": [[3.0] * 4] * 4, "box": [0, 0, 96, 96]},
     }
-    assert (right["verdict"], right["fake_probability"], len(right["points"])) == ("likely_real", 0.2689, 4)
+    assert (right["verdict"], right["fake_probability"], len(right["points"])) == ("no_traces", 0.2689, 4)
     assert check["faces"][0] == {
         "box": list(LEFT),
         "detection_confidence": 0.9877,
@@ -420,16 +420,16 @@ def test_blurred_and_dark_frames_do_not_count(portrait: np.ndarray, parts: Any, 
     finder = parts.Finder((177.0, 73.0, 92.0, 120.0))
     checker = Checker(Settings(), finder, parts.Detector(-4.0, 9.0, -4.0, 9.0, -4.0, -4.0), None)
     check = checker.check_frames(frames)
-    assert (check["verdict"], check["reasons"]) == ("likely_real", [])
+    assert (check["verdict"], check["reasons"]) == ("no_traces", [])
     assert check["coverage"] == {"frames": 6, "usable": 4}
     (track,) = check["tracks"]
     assert [point["verdict"] for point in track["points"]] == [
-        "likely_real",
+        "no_traces",
         "uncertain",
-        "likely_real",
+        "no_traces",
         "uncertain",
-        "likely_real",
-        "likely_real",
+        "no_traces",
+        "no_traces",
     ]
     few = checker.check_frames(frames[:4])
     assert few["reasons"] == ["too_few_frames", "face_too_blurred", "face_too_dark"]

@@ -26,7 +26,7 @@ from backend import cli
 from backend.crew import AHEAD, count_workers
 from chalicelib import __version__
 from chalicelib.schema import Declares, Found
-from chalicelib.settings import Settings, describe
+from chalicelib.settings import MODELS, Settings, describe
 from tests.backend import clips
 from tests.backend.web import Internet, Server, internet, reply
 
@@ -82,7 +82,7 @@ def test_a_table_tells_verdict_share_faces_path_and_reasons(run: Run, photos: Pa
     broken, portrait, cat = [re.split(r"\s{2,}", row) for row in rows]
     assert broken[:4] == ["not checked", "–", "–", "photos/broken.webp"]
     assert broken[4].endswith(".")
-    assert portrait[0] in ("likely real", "likely fake", "uncertain")
+    assert portrait[0] in ("no traces found", "likely fake", "uncertain")
     assert re.fullmatch(r"\d+%", portrait[1])
     assert portrait[2:4] == ["1", "photos/portrait.jpg"]
     assert cat == ["no face", "–", "0", "photos/deeper/cat.PNG"]
@@ -104,15 +104,40 @@ def test_below_a_row_stands_what_the_file_says_and_once_how_far_to_trust_it(
     assert lines(run("check", "--json", "a.png"))[0]["signals"][0]["declares"] == "machine_made"
 
 
+def test_no_traces_found_is_said_to_prove_nothing_and_where_to_read_what_the_model_knows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found: Any = {"verdict": "no_traces", "fake_probability": 0.04, "faces": [{}], "reasons": [], "signals": []}
+    table = cli.Table(10)
+    table.show("a.jpg", found)
+    table.show("b.jpg", found)
+    table.close()
+    _, *rows, last = capsys.readouterr().out.splitlines()
+    assert [row.split("  ")[0] for row in rows] == ["no traces found"] * 2
+    assert last == cli.NO_PROOF.format(card=MODELS / "MODEL_CARD.md")
+    assert (MODELS / "MODEL_CARD.md").is_file()
+    doubted = cli.Table(10)
+    doubted.show("a.jpg", {**found, "verdict": "uncertain"})
+    doubted.close()
+    assert "genuine" not in capsys.readouterr().out
+    cli.JsonLines().show("a.jpg", found)
+    cli.JsonLines().close()
+    assert "genuine" not in capsys.readouterr().out
+
+
+def test_a_model_without_a_page_is_described_by_its_card(tmp_path: Path) -> None:
+    assert cli.find_card(tmp_path) == tmp_path / "model_card.json"
+
+
 @pytest.mark.parametrize(
     ("declares", "verdict", "against"),
     [
-        ("machine_made", "likely_real", True),
+        ("machine_made", "no_traces", True),
         ("camera", "likely_fake", True),
         ("machine_made", "likely_fake", False),
         ("machine_made", "uncertain", False),
-        ("camera", "likely_real", False),
-        ("edited", "likely_real", False),
+        ("camera", "no_traces", False),
+        ("edited", "no_traces", False),
         ("edited", "likely_fake", False),
         (None, "likely_fake", False),
         ("machine_made", "no_face", False),

@@ -499,8 +499,8 @@ def test_row_18_we_are_not_fetched_from_ourselves(net: Internet, own: tuple[str,
     net.name("unmask.example.", [PUBLIC, "2606:4700::1111"])
     net.name("xn--bcher-kva.example", [PUBLIC])
     host = "xn--bcher-kva.example" if "bücher.example" in own else "UNMASK.example."
-    net.put(Server(redirect(f"http://{host}/v1/checks/url")), host="start.example", address="8.8.4.4")
-    url = "http://start.example/" if way == "by redirect" else f"http://{host}/v1/checks/url"
+    net.put(Server(redirect(f"http://{host}/v2/checks/url")), host="start.example", address="8.8.4.4")
+    url = "http://start.example/" if way == "by redirect" else f"http://{host}/v2/checks/url"
     refuse(net, url, Settings(own_hosts=own), own_hosts=[called])
 
 

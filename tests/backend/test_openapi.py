@@ -21,12 +21,17 @@ def test_the_document_is_valid_openapi() -> None:
 
 
 def test_the_document_is_served() -> None:
-    answer = Client(web.app).http.get("/v1/openapi.json")
+    answer = Client(web.app).http.get("/v2/openapi.json")
     assert (answer.status_code, answer.json_body) == (200, DOCUMENT)
 
 
 def test_every_route_is_described_and_every_description_has_a_route() -> None:
-    served = {(path, method.lower()) for path, methods in web.app.routes.items() for method in methods}
+    served = {
+        (path, method.lower())
+        for path, methods in web.app.routes.items()
+        for method in methods
+        if not path.startswith("/v1/")
+    }
     described = {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert described == served
     views = {route.view_name for methods in web.app.routes.values() for route in methods.values()}
@@ -43,11 +48,11 @@ def test_every_part_of_a_path_that_varies_is_described() -> None:
 
 
 def test_what_a_route_takes_is_what_is_described() -> None:
-    taken = DOCUMENT["paths"]["/v1/checks/image"]["post"]["requestBody"]["content"]
+    taken = DOCUMENT["paths"]["/v2/checks/image"]["post"]["requestBody"]["content"]
     assert taken == {kind: {} for kind in web.IMAGE_TYPES}
-    taken = DOCUMENT["paths"]["/v1/checks/frames"]["post"]["requestBody"]["content"]
+    taken = DOCUMENT["paths"]["/v2/checks/frames"]["post"]["requestBody"]["content"]
     assert taken == {"application/json": {"schema": {"$ref": "#/components/schemas/Clip"}}}
-    taken = DOCUMENT["paths"]["/v1/checks/url"]["post"]["requestBody"]["content"]
+    taken = DOCUMENT["paths"]["/v2/checks/url"]["post"]["requestBody"]["content"]
     assert taken == {"application/json": {"schema": {"$ref": "#/components/schemas/Link"}}}
 
 
@@ -56,10 +61,10 @@ def test_every_operation_says_in_words_what_it_does_and_how_it_fails() -> None:
         for operation in methods.values():
             assert operation["summary"].endswith(".")
             assert "500" in operation["responses"]
-    refusals = DOCUMENT["paths"]["/v1/checks/image"]["post"]["responses"]
+    refusals = DOCUMENT["paths"]["/v2/checks/image"]["post"]["responses"]
     assert {"400", "413", "415", "422", "503"} <= refusals.keys()
     assert "`too_large`" in refusals["413"]["description"]
-    refusals = DOCUMENT["paths"]["/v1/checks/url"]["post"]["responses"]
+    refusals = DOCUMENT["paths"]["/v2/checks/url"]["post"]["responses"]
     for status, code in (
         ("400", "url_not_allowed"),
         ("403", "fetching_off"),
@@ -80,9 +85,11 @@ def test_every_operation_says_in_words_what_it_does_and_how_it_fails() -> None:
         ("Evidence", set()),
         ("Face", set()),
         ("Frame", set()),
+        ("Generator", set()),
         ("Health", set()),
         ("Link", set()),
         ("Media", set()),
+        ("Metrics", {"generators"}),
         ("Model", set()),
         ("ModelCard", set()),
         ("Point", set()),
@@ -114,8 +121,8 @@ def test_a_new_route_appears_by_itself() -> None:
         and for good.
         """
 
-    routes = {"/v1/all": {"DELETE": _Route(forget_all, "forget_all", [])}}
-    described = document(routes, {"forget_all": Operation({204: None})})["paths"]["/v1/all"]["delete"]
+    routes = {"/v2/all": {"DELETE": _Route(forget_all, "forget_all", [])}}
+    described = document(routes, {"forget_all": Operation({204: None})})["paths"]["/v2/all"]["delete"]
     assert described["summary"] == "Forget everything."
     assert described["description"] == "At once, and for good."
     assert described["responses"]["204"] == {"description": "Done; no body."}

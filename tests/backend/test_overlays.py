@@ -67,7 +67,7 @@ def test_a_large_picture_is_drawn_smaller_with_the_face_in_its_place() -> None:
     assert not drawn[300, 300].any()
 
 
-@pytest.mark.parametrize("verdict", ["likely_fake", "likely_real", "uncertain"])
+@pytest.mark.parametrize("verdict", ["likely_fake", "no_traces", "uncertain"])
 @pytest.mark.parametrize(
     ("box", "square"),
     [

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend import app as web
 from chalicelib.store import SqliteStore
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +53,7 @@ class Served:
 
     def check(self, picture: bytes) -> tuple[int, Any]:
         """Check a picture."""
-        status, _, body = self.ask("POST", "/v1/checks/image", picture, {"Content-Type": "image/jpeg"})
+        status, _, body = self.ask("POST", "/v2/checks/image", picture, {"Content-Type": "image/jpeg"})
         return status, json.loads(body)
 
     def say(self, *parts: bytes, then_close: bool = False) -> bytes:
@@ -112,7 +113,7 @@ def jpeg(portrait: np.ndarray, encode: Encode) -> bytes:
 def test_a_picture_is_checked_read_and_forgotten(served: Served, jpeg: bytes) -> None:
     status, check = served.check(jpeg)
     assert (status, len(check["faces"]), check["cached"]) == (200, 1, False)
-    path = f"/v1/checks/{check['id']}"
+    path = f"/v2/checks/{check['id']}"
     assert json.loads(served.ask("GET", path)[2]) == {**check, "cached": True}
     assert served.ask("DELETE", path)[0] == 204
     assert served.ask("GET", path)[0] == 404
@@ -121,20 +122,20 @@ def test_a_picture_is_checked_read_and_forgotten(served: Served, jpeg: bytes) ->
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/v1/health", 200),
-        ("GET", "/v1/health/", 200),
-        ("GET", "/v1/health?x=1&y=%20&x=2", 200),
-        ("GET", "/v1/%68ealth", 200),
-        ("GET", "//v1/health", 200),
-        ("GET", "/v1/health%3Fx", 404),
-        ("GET", "/v1/health%00", 404),
+        ("GET", "/v2/health", 200),
+        ("GET", "/v2/health/", 200),
+        ("GET", "/v2/health?x=1&y=%20&x=2", 200),
+        ("GET", "/v2/%68ealth", 200),
+        ("GET", "//v2/health", 200),
+        ("GET", "/v2/health%3Fx", 404),
+        ("GET", "/v2/health%00", 404),
         ("GET", "/%ff", 404),
         ("GET", "/nothing/here", 404),
         ("GET", "/assets/..%2f..%2fapp.py", 404),
         ("GET", "/assets/../app.py", 404),
-        ("GET", "/v1/checks/%E2%9C%93", 404),
-        ("POST", "/v1/health", 405),
-        ("BREW", "/v1/health", 501),
+        ("GET", "/v2/checks/%E2%9C%93", 404),
+        ("POST", "/v2/health", 405),
+        ("BREW", "/v2/health", 501),
     ],
 )
 def test_any_address_is_answered(served: Served, method: str, path: str, status: int) -> None:
@@ -159,7 +160,7 @@ def test_an_unknown_address_is_not_found_however_odd_it_is(served: Served, said:
 def test_a_head_is_a_get_without_its_body(served: Served) -> None:
     connection = HTTPConnection("127.0.0.1", served.port, timeout=30)
     for method in ("HEAD", "GET", "HEAD", "GET"):
-        connection.request(method, "/v1/model")
+        connection.request(method, "/v2/model")
         answer = connection.getresponse()
         assert (answer.status, int(answer.headers["Content-Length"]) > 100) == (200, True)
         assert bool(answer.read()) == (method == "GET")
@@ -169,12 +170,12 @@ def test_a_head_is_a_get_without_its_body(served: Served) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/v1/checks/image"),
-        ("POST", "/v1/checks/frames"),
-        ("GET", f"/v1/checks/{'a' * 32}"),
-        ("DELETE", f"/v1/checks/{'a' * 32}"),
-        ("GET", "/v1/model"),
-        ("GET", "/v1/health"),
+        ("POST", "/v2/checks/image"),
+        ("POST", "/v2/checks/frames"),
+        ("GET", f"/v2/checks/{'a' * 32}"),
+        ("DELETE", f"/v2/checks/{'a' * 32}"),
+        ("GET", "/v2/model"),
+        ("GET", "/v2/health"),
     ],
 )
 def test_a_browser_may_ask_before_it_sends(served: Served, method: str, path: str) -> None:
@@ -190,23 +191,23 @@ def test_a_browser_may_ask_before_it_sends(served: Served, method: str, path: st
 
 
 def test_a_page_may_read_how_long_to_wait(served: Served) -> None:
-    for path in ("/v1/health", "/nothing/here"):
+    for path in ("/v2/health", "/nothing/here"):
         assert "Retry-After" in served.ask("GET", path)[1]["Access-Control-Expose-Headers"].split(",")
 
 
 def test_a_clip_is_checked_read_and_forgotten(served: Served, portrait: np.ndarray, encode: Encode) -> None:
     images = [base64.b64encode(encode(np.roll(portrait, 9 * n, axis=1), "JPEG")).decode() for n in range(5)]
     sent = json.dumps({"frames": [{"time": n / 2, "image": image} for n, image in enumerate(images)]}).encode()
-    status, _, body = served.ask("POST", "/v1/checks/frames", sent, {"Content-Type": "application/json"})
+    status, _, body = served.ask("POST", "/v2/checks/frames", sent, {"Content-Type": "application/json"})
     check = json.loads(body)
     assert (status, check["media"]["kind"], check["coverage"]) == (200, "video", {"frames": 5, "usable": 5})
     assert [len(track["points"]) for track in check["tracks"]] == [5]
-    path = f"/v1/checks/{check['id']}"
+    path = f"/v2/checks/{check['id']}"
     assert json.loads(served.ask("GET", path)[2]) == {**check, "cached": True}
     assert served.ask("DELETE", path)[0] == 204
 
 
-POST = b"POST /v1/checks/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+POST = b"POST /v2/checks/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
 
 
 @pytest.mark.parametrize(
@@ -290,7 +291,7 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(served: Served) -> None
         socket.create_connection(("127.0.0.1", served.port)) as half,
     ):
         half.sendall(POST + b"Content-Length: 1000\r\n\r\nhalf of it")
-        assert served.ask("GET", "/v1/health")[0] == 200
+        assert served.ask("GET", "/v2/health")[0] == 200
 
 
 def test_row_48_the_same_picture_many_times_at_once_is_one_check(
@@ -312,13 +313,13 @@ def test_large_bodies_beyond_the_memory_for_them_are_told_to_wait(models: Path, 
         "UNMASK_MAX_BYTES_IN_FLIGHT": "3000000",
     }
     large, kind = jpeg + bytes(1_500_000), {"Content-Type": "image/jpeg"}
-    head = f"POST /v1/checks/image HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: {len(large)}\r\n\r\n"
+    head = f"POST /v2/checks/image HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: {len(large)}\r\n\r\n"
     with serving(models, tmp_path, **limits) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as slow:
             slow.sendall(head.encode() + large[:-1])
             # Room is taken once the head is read, some moment after it was sent.
             wait_until(lambda: server.check(large)[0] == 503)
-            status, headers, body = server.ask("POST", "/v1/checks/image", large, kind)
+            status, headers, body = server.ask("POST", "/v2/checks/image", large, kind)
             assert (status, json.loads(body)["error"]["code"], headers["Retry-After"]) == (503, "busy", "2")
             assert server.check(jpeg)[0] == 200
             slow.sendall(large[-1:])
@@ -336,7 +337,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_cleanly_when_it_is_told_to(models: Path, tmp_path: Path, number: signal.Signals) -> None:
     with serving(models, tmp_path) as server:
-        assert server.ask("GET", "/v1/health")[0] == 200
+        assert server.ask("GET", "/v2/health")[0] == 200
         server.process.send_signal(number)
         out, _ = server.process.communicate(timeout=30)
         assert server.process.returncode == 0
@@ -416,25 +417,61 @@ def test_a_killed_server_leaves_a_store_that_opens_and_holds_all_that_was_answer
     assert all(store.get(check["id"]) == check for check in answered)
     store.close()
     with serving(models, tmp_path) as server:
-        assert server.ask("GET", f"/v1/checks/{answered[-1]['id']}")[0] == 200
+        assert server.ask("GET", f"/v2/checks/{answered[-1]['id']}")[0] == 200
 
 
 def test_a_service_with_a_key_answers_who_brings_it(models: Path, tmp_path: Path, jpeg: bytes) -> None:
     with serving(models, tmp_path, UNMASK_ACCESS_KEY="a long secret") as server:
         for key in ({}, {"X-Api-Key": ""}, {"X-Api-Key": "a long secre"}, {"X-Api-Key": "\xff"}):
-            for method, path in (("POST", "/v1/checks/image"), ("GET", "/v1/health"), ("GET", "/%76%31/flags")):
+            for method, path in (
+                ("POST", "/v2/checks/image"),
+                ("GET", "/v2/health"),
+                ("GET", "/%76%31/flags"),
+                ("GET", "/%76%32/flags"),
+            ):
                 status, headers, body = server.ask(method, path, jpeg if method == "POST" else None, key)
                 assert (status, json.loads(body)["error"]["code"]) == (403, "not_allowed")
                 assert headers["Access-Control-Allow-Origin"] == "*"
         asked = {"Content-Type": "image/jpeg", "X-Api-Key": "a long secret"}
-        assert server.ask("POST", "/v1/checks/image", jpeg, asked)[0] == 200
+        assert server.ask("POST", "/v2/checks/image", jpeg, asked)[0] == 200
         # The page has to be there before it can bring a key, and a browser asks without one whether it may.
         assert server.ask("GET", "/")[0] == server.ask("GET", "/assets/page.js")[0] == 200
-        assert server.ask("OPTIONS", "/v1/checks/image")[0] == 200
+        assert server.ask("OPTIONS", "/v2/checks/image")[0] == 200
         made = json.loads(
-            server.ask("POST", "/v1/uploads", b'{"bytes": 10}', asked | {"Content-Type": "application/json"})[2]
+            server.ask("POST", "/v2/uploads", b'{"bytes": 10}', asked | {"Content-Type": "application/json"})[2]
         )
         assert server.ask("PUT", made["upload"]["url"], b"x" * 10)[0] == 204
+
+
+def test_every_route_of_either_version_is_refused_alike_without_the_key(models: Path, tmp_path: Path) -> None:
+    routes = [
+        (method, re.sub(r"\{\w+\}", "0" * 32, path))
+        for path, views in web.app.routes.items()
+        for method in views
+        if path.startswith(("/v1/", "/v2/"))
+    ]
+    assert len({path[:4] for _, path in routes}) == 2
+    with serving(models, tmp_path, UNMASK_ACCESS_KEY="a long secret") as server:
+        for method, path in routes:
+            status, headers, body = server.ask(method, path)
+            assert (status, json.loads(body)["error"]["code"]) == (403, "not_allowed"), (method, path)
+            old = path.startswith("/v1/")
+            assert ("Deprecation" in headers, "Link" in headers) == (old, old), (method, path)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_video_may_be_larger_than_a_picture_in_both_versions(models: Path, tmp_path: Path, version: int) -> None:
+    with serving(models, tmp_path, UNMASK_MAX_VIDEO_BYTES=str(2 * LIMIT)) as server:
+        body = b"x" * (LIMIT + 1)
+        status, _, answer = server.ask("POST", f"/v{version}/checks/video", body, {"Content-Type": "video/mp4"})
+        assert (status, json.loads(answer)["error"]["code"]) != (413, "too_large")
+        status, _, answer = server.ask("POST", f"/v{version}/checks/image", body, {"Content-Type": "image/jpeg"})
+        assert (status, json.loads(answer)["error"]["code"]) == (413, "too_large")
+        made = json.loads(
+            server.ask("POST", f"/v{version}/uploads", b'{"bytes": 10}', {"Content-Type": "application/json"})[2]
+        )
+        place = f"/v{version}/uploads/{made['id']}/clip"
+        assert server.ask("PUT", place, b"x" * 10)[0] == 204
 
 
 def test_other_machines_are_served_with_a_key_only(models: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_check_is_told_by_its_verdict_with_its_steps_and_without_what_was_sent
 ) -> None:
     headers = {"Content-Type": "image/png", "X-Forwarded-For": "192.0.2.7"}
     for _ in range(2):
-        client.http.post("/v1/checks/image", headers=headers, body=encode())
+        client.http.post("/v2/checks/image", headers=headers, body=encode())
     out = capsys.readouterr().out
     fresh, verdict, known, _ = read(out)
     assert fresh["_aws"]["CloudWatchMetrics"][0]["Namespace"] == NAMESPACE
@@ -61,11 +61,11 @@ def test_a_check_is_told_by_its_verdict_with_its_steps_and_without_what_was_sent
 def test_failures_and_refusals_are_counted_apart(
     watched: None, client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client.http.post("/v1/checks/image", headers={"Content-Type": "image/png"}, body=b"no picture")
+    client.http.post("/v2/checks/image", headers={"Content-Type": "image/png"}, body=b"no picture")
     (refused,) = read(capsys.readouterr().out)
     assert (refused["Errors"], refused["Refusals"]) == ([0.0], [0.0]), "what a stranger sends is no failure of ours"
     monkeypatch.setattr(web, "checker", lambda: 1 / 0)
-    client.http.get("/v1/model")
+    client.http.get("/v2/model")
     (failed,) = read(capsys.readouterr().out)
     assert failed["Errors"] == [1.0]
 
@@ -75,7 +75,7 @@ def test_nothing_is_told_where_nobody_reads_it(
 ) -> None:
     monkeypatch.delenv(STAGE, raising=False)
     assert not is_watched()
-    client.http.get("/v1/model")
+    client.http.get("/v2/model")
     assert capsys.readouterr().out == ""
 
 

@@ -100,7 +100,7 @@ def test_another_picture_or_model_is_another_check(store: Store, sha256: str, ve
 
 
 def test_the_first_of_two_equal_checks_stays(store: Store) -> None:
-    first = make_check(1, sha256="a" * 64, verdict="likely_real")
+    first = make_check(1, sha256="a" * 64, verdict="no_traces")
     second = make_check(2, sha256="a" * 64, verdict="likely_fake")
     assert store.save(first) == first
     assert store.save(second) == first

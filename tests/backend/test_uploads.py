@@ -177,7 +177,7 @@ def test_an_event_of_s3_names_the_videos_that_arrived() -> None:
 def test_an_address_of_the_bucket_takes_the_announced_size_only(place: Place) -> None:
     ticket = place.uploads.reserve(1234)
     if ticket["upload"]["url"].startswith("/"):
-        assert ticket["upload"]["url"] == f"/v1/uploads/{ticket['id']}/clip"
+        assert ticket["upload"]["url"] == f"/v2/uploads/{ticket['id']}/clip"
     else:
         assert "content-length" in ticket["upload"]["url"] and "X-Amz-Signature" in ticket["upload"]["url"]
 
@@ -202,17 +202,17 @@ def test_the_local_server_plays_the_bucket(
 
     try:
         kind = {"Content-Type": "application/json"}
-        _, ticket = ask("POST", "/v1/uploads", json.dumps({"bytes": len(film)}).encode(), **kind)
+        _, ticket = ask("POST", "/v2/uploads", json.dumps({"bytes": len(film)}).encode(), **kind)
         assert ask("PUT", ticket["upload"]["url"], film[:-1])[0] == 400
         assert ask("PUT", ticket["upload"]["url"], film)[0] == 204
-        path = f"/v1/uploads/{ticket['id']}"
+        path = f"/v2/uploads/{ticket['id']}"
         while (told := ask("GET", path)[1])["state"] not in ("done", "failed"):
             pass
         assert told["check"]["media"]["kind"] == "video"
-        status, direct = ask("POST", "/v1/checks/video", film, **{"Content-Type": "video/mp4"})
+        status, direct = ask("POST", "/v2/checks/video", film, **{"Content-Type": "video/mp4"})
         assert (status, direct) == (200, {**told["check"], "cached": True})
-        assert ask("PUT", f"/v1/uploads/{'0' * 32}/clip", b"x")[0] == 404
-        assert ask("GET", "/v1/health")[1]["upload_bytes"] == checker.settings.max_upload_bytes
+        assert ask("PUT", f"/v2/uploads/{'0' * 32}/clip", b"x")[0] == 404
+        assert ask("GET", "/v2/health")[1]["upload_bytes"] == checker.settings.max_upload_bytes
     finally:
         server.shutdown()
         server.server_close()

@@ -22,7 +22,7 @@ from chalicelib.verdicts import (
     spell_probability,
 )
 
-PLAIN = Calibration(temperature=1, bias=0, real_below=0.3, fake_above=0.7)
+PLAIN = Calibration(temperature=1, bias=0, no_traces_below=0.3, fake_above=0.7)
 ALIKE = Calibrations.alike(PLAIN)
 MEDIA = ("picture", "frame", "video")
 
@@ -71,8 +71,8 @@ def test_a_score_that_is_no_number_is_a_failure_and_not_a_verdict(bad: float) ->
         (0.7, (), "uncertain", ("between_thresholds",)),
         (0.5, (), "uncertain", ("between_thresholds",)),
         (0.3, (), "uncertain", ("between_thresholds",)),
-        (0.2999, (), "likely_real", ()),
-        (0.01, (), "likely_real", ()),
+        (0.2999, (), "no_traces", ()),
+        (0.01, (), "no_traces", ()),
         (0.95, ("face_too_small",), "uncertain", ("face_too_small",)),
         (0.5, ("face_too_blurred",), "uncertain", ("face_too_blurred",)),
         (0.01, ("face_too_small", "face_too_dark"), "uncertain", ("face_too_small", "face_too_dark")),
@@ -91,7 +91,7 @@ def test_the_number_that_is_shown_is_the_number_that_is_judged() -> None:
 
 
 FAKE, FAKER = Judgement(0.8, "likely_fake"), Judgement(0.93, "likely_fake")
-REAL, REALER = Judgement(0.2, "likely_real"), Judgement(0.1, "likely_real")
+REAL, REALER = Judgement(0.2, "no_traces"), Judgement(0.1, "no_traces")
 BETWEEN = Judgement(0.5, "uncertain", ("between_thresholds",))
 TINY = Judgement(0.99, "uncertain", ("face_too_small",))
 
@@ -100,8 +100,8 @@ TINY = Judgement(0.99, "uncertain", ("face_too_small",))
     ("faces", "verdict", "probability", "reasons"),
     [
         ([], "no_face", None, []),
-        ([REAL], "likely_real", 0.2, []),
-        ([REALER, REAL], "likely_real", 0.2, []),
+        ([REAL], "no_traces", 0.2, []),
+        ([REALER, REAL], "no_traces", 0.2, []),
         ([REAL, FAKE, REALER], "likely_fake", 0.8, []),
         ([FAKE, FAKER], "likely_fake", 0.93, []),
         ([REAL, BETWEEN], "uncertain", 0.5, ["between_thresholds"]),
@@ -134,7 +134,7 @@ SMALL, BLURRED, DARK = (("face_too_small",), ("face_too_blurred",), ("face_too_d
     ("probabilities", "flaws", "verdict", "probability", "reasons"),
     [
         pytest.param([0.9] * 4, [CLEAR] * 4, "likely_fake", 0.9, (), id="fake throughout"),
-        pytest.param([0.1] * 9, [CLEAR] * 9, "likely_real", 0.1, (), id="real throughout"),
+        pytest.param([0.1] * 9, [CLEAR] * 9, "no_traces", 0.1, (), id="real throughout"),
         pytest.param([0.5] * 4, [CLEAR] * 4, "uncertain", 0.5, ("between_thresholds",), id="in between"),
         # Log-odds of 0 and 4 × logit(.95): the mean of the probabilities would be .86.
         pytest.param([0.5] + [0.95] * 4, [CLEAR] * 5, "likely_fake", 0.9134, (), id="the mean is of logits"),
@@ -143,7 +143,7 @@ SMALL, BLURRED, DARK = (("face_too_small",), ("face_too_blurred",), ("face_too_d
         pytest.param(
             [0.1] * 4 + [0.99] * 3,
             [CLEAR] * 4 + [SMALL, BLURRED, DARK],
-            "likely_real",
+            "no_traces",
             0.1,
             (),
             id="frames with a flaw do not count",
@@ -176,7 +176,7 @@ def test_a_track_is_read_as_a_video_and_one_of_too_few_frames_as_frames() -> Non
     media = Calibrations(
         picture=PLAIN,
         frame=Calibration(1, 1, 0.3, 0.7),
-        video=Calibration(temperature=2, bias=0, real_below=0, fake_above=1),
+        video=Calibration(temperature=2, bias=0, no_traces_below=0, fake_above=1),
     )
     whole = judge_track([2.0] * LEAST_FRAMES, [CLEAR] * LEAST_FRAMES, media)
     assert (whole.probability, whole.verdict) == (round(PLAIN.probability(1.0), 4), "uncertain")
@@ -200,10 +200,10 @@ PASSING = Judgement(0.45, "uncertain", ("too_few_frames",))
         ([REAL, BRIEF], 0, "uncertain", 0.95, ["too_few_frames"]),
         ([FAKE, BRIEF], 0, "likely_fake", 0.8, []),
         # Who only passes by holds nothing back, unless these frames look fake, or there is nobody else.
-        ([REAL, PASSING], 0, "likely_real", 0.2, []),
+        ([REAL, PASSING], 0, "no_traces", 0.2, []),
         ([PASSING], 0, "uncertain", 0.45, ["too_few_frames"]),
-        ([REAL], LEAST_FRAMES - 1, "likely_real", 0.2, []),
-        ([REAL], LEAST_FRAMES, "likely_real", 0.2, ["more_faces_than_checked"]),
+        ([REAL], LEAST_FRAMES - 1, "no_traces", 0.2, []),
+        ([REAL], LEAST_FRAMES, "no_traces", 0.2, ["more_faces_than_checked"]),
     ],
 )
 def test_a_clip_is_as_bad_as_its_worst_track(
@@ -223,8 +223,8 @@ def test_a_clip_is_as_bad_as_its_worst_track(
         {"temperature": math.nan},
         {"temperature": math.inf},
         {"bias": math.nan},
-        {"real_below": 0.8},
-        {"real_below": -0.1},
+        {"no_traces_below": 0.8},
+        {"no_traces_below": -0.1},
         {"fake_above": 1.1},
         {"fake_above": math.nan},
         {"bias": "much"},
@@ -232,7 +232,7 @@ def test_a_clip_is_as_bad_as_its_worst_track(
     ],
 )
 def test_a_calibration_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:
-    sound = {"temperature": 1, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+    sound = {"temperature": 1, "bias": 0, "no_traces_below": 0.3, "fake_above": 0.7}
     for medium in MEDIA:
         with pytest.raises(ModelUnavailable, match="calibration"):
             Calibrations.from_card({"calibration": {**dict.fromkeys(MEDIA, sound), medium: {**sound, **change}}})
@@ -241,7 +241,7 @@ def test_a_calibration_that_makes_no_sense_is_refused(change: dict[str, object])
 @pytest.mark.parametrize("missing", MEDIA)
 def test_a_card_tells_of_each_medium(missing: str) -> None:
     media = {
-        medium: {"temperature": number, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+        medium: {"temperature": number, "bias": 0, "no_traces_below": 0.3, "fake_above": 0.7}
         for number, medium in enumerate(MEDIA, start=1)
     }
     read = Calibrations.from_card({"calibration": media})

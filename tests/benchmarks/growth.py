@@ -112,7 +112,7 @@ def grow_clients(checker: Checker, runs: int) -> Curve:
         def ask_one(number: int) -> None:
             with closing(HTTPConnection("127.0.0.1", port)) as connection:
                 body = photo + number.to_bytes(4, "big")
-                connection.request("POST", "/v1/checks/image", body, {"Content-Type": "image/jpeg"})
+                connection.request("POST", "/v2/checks/image", body, {"Content-Type": "image/jpeg"})
                 assert connection.getresponse().status == 200
 
         def ask(size: float) -> None:

@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     runs = parser.parse_args().runs
     photo = base64.b64encode(make_photo()).decode()
-    event = make_request("POST", "/v1/checks/image", photo, "image/jpeg", encoded=True)
+    event = make_request("POST", "/v2/checks/image", photo, "image/jpeg", encoded=True)
     with tempfile.TemporaryDirectory() as folder:
         trees = make_trees(Path(folder))
         python = make_interpreter(Path(folder, "venv"))

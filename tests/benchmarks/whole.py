@@ -144,7 +144,7 @@ class Poster:
     def __call__(self, photo: bytes) -> float:
         """Post a JPEG with a face, and return the seconds until its check was read."""
         started = time.perf_counter()
-        self._connection.request("POST", "/v1/checks/image", photo, {"Content-Type": "image/jpeg"})
+        self._connection.request("POST", "/v2/checks/image", photo, {"Content-Type": "image/jpeg"})
         answer = self._connection.getresponse()
         body = json.loads(answer.read())
         assert answer.status == 200 and body["faces"], body

@@ -27,7 +27,7 @@ MODEL = {
         "Edits that leave the face alone.",
     ],
     "metrics": {"auc": 0.9},
-    "thresholds": {"real_below": 0.2, "fake_above": 0.8},
+    "thresholds": {"no_traces_below": 0.2, "fake_above": 0.8},
     "terms": "For research and journalism.",
 }
 
@@ -63,9 +63,9 @@ class PageServer(ThreadingHTTPServer):
 
     Attributes:
         answers: to the next checks; the last one stays.
-        model: answer to `GET v1/model`.
-        health: more that `GET v1/health` tells.
-        forget: answer to `DELETE v1/checks/…`.
+        model: answer to `GET v2/model`.
+        health: more that `GET v2/health` tells.
+        forget: answer to `DELETE v2/checks/…`.
         asked: all requests to the API so far.
     """
 
@@ -97,10 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.removeprefix(STAGE)
-        if path == "v1/model":
+        if path == "v2/model":
             self._api(self.server.model)
             return
-        if path == "v1/health":
+        if path == "v2/health":
             health = {"status": "ok", "api": 1, "model": MODEL, "flags": False, "video_bytes": 10**7}
             self._api(Answer(health | self.server.health))
             return
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, files[name].read_bytes(), headers)
 
     def do_POST(self) -> None:
-        known = self.path in (f"{STAGE}v1/checks/image", f"{STAGE}v1/checks/video")
+        known = self.path in (f"{STAGE}v2/checks/image", f"{STAGE}v2/checks/video")
         self._api(self.server.next_answer() if known else Answer(status=404))
 
     def do_DELETE(self) -> None:

@@ -62,7 +62,7 @@ def outcome(*faces: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "verdict": verdict | changes.pop("verdict", {}),
         "picture": "/portrait.png",
         "source": "Original file, 512 × 512",
-        "thresholds": {"real_below": 0.26, "fake_above": 0.94},
+        "thresholds": {"no_traces_below": 0.26, "fake_above": 0.94},
         "limits": ["Kinds of generator that it never met."],
         "before": None,
         "better": None,

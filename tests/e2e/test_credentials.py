@@ -111,8 +111,8 @@ def test_a_change_after_signing_is_told_and_what_it_states_is_folded_away(check:
 
 
 def test_where_a_signed_claim_and_the_network_disagree_both_are_told(check: Check, authority: Authority) -> None:
-    card = check("ai.webp", make_answer(face(0.04, "likely_real")), trustList=authority.pem)
-    assert card.text.index("Likely real") < card.text.index("The file says that a machine made it")
+    card = check("ai.webp", make_answer(face(0.04, "no_traces")), trustList=authority.pem)
+    assert card.text.index("No traces found") < card.text.index("The file says that a machine made it")
     assert "Made by an AI model, with Test Image Model" in card.text
     assert "Weigh the signer’s word first" in card.text
     assert "The file says: Made by a machine." in card.said
@@ -198,7 +198,7 @@ def test_what_the_file_says_has_no_serious_barrier(
     extension: Extension, authority: Authority, pictures: dict[str, bytes], service: Proxy, scheme: str, language: str
 ) -> None:
     extension.change_settings(trustList=authority.pem, theme=scheme, language=language)
-    service.answers = [make_answer(face(0.04, "likely_real"))]
+    service.answers = [make_answer(face(0.04, "no_traces"))]
     panel = open_panel(extension, "check")
     panel.locator("input[type=file]").set_input_files(
         [{"name": "ai.webp", "mimeType": "image/webp", "buffer": pictures["ai.webp"]}]

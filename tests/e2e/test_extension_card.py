@@ -227,7 +227,7 @@ def test_the_key_takes_what_is_under_the_pointer(extension: Extension, service: 
 
 def test_the_verdict_is_spoken(extension: Extension, service: Proxy, site: Site) -> None:
     gate = threading.Event()
-    service.always["POST", "/v1/checks/image"] = held = answer_with(face(0.93, "likely_fake"), width=600, height=750)
+    service.always["POST", "/v2/checks/image"] = held = answer_with(face(0.93, "likely_fake"), width=600, height=750)
     held.gate = gate
     page = show(extension, site, "cross-origin")
     card = extension.wait_for_card(page, "progress", until=lambda card: WORDS["steps"]["sending"] in card.said)

@@ -25,7 +25,7 @@ from tests.e2e.web.service import Answer, Proxy, free_port
 from tests.e2e.web.site import Site
 
 WORDS = ENGLISH["card"]
-VERDICTS = ("Likely fake", "Likely real", "Uncertain", "No face found")
+VERDICTS = ("Likely fake", "No traces found", "Uncertain", "No face found")
 
 
 def show(extension: Extension, site: Site, name: str, **info: Any) -> Any:
@@ -106,7 +106,7 @@ def test_the_same_picture_is_sent_once(extension: Extension, service: Proxy, sit
 
 def test_a_second_click_during_a_check_sends_nothing_more(extension: Extension, service: Proxy, site: Site) -> None:
     gate = threading.Event()
-    service.always["POST", "/v1/checks/image"] = held = Answer(gate=gate)
+    service.always["POST", "/v2/checks/image"] = held = Answer(gate=gate)
     page = show(extension, site, "cross-origin")
     extension.wait_for_card(page, "progress", until=lambda card: len(service.checks) == 1)
     target = page.locator("#target")
@@ -146,7 +146,7 @@ def refusal(status: int, message: str = "", **headers: str) -> Answer:
 def test_trouble_is_told_in_plain_words_with_a_way_out(
     extension: Extension, service: Proxy, site: Site, answer: Answer, failure: str, also: str
 ) -> None:
-    service.always["POST", "/v1/checks/image"] = answer
+    service.always["POST", "/v2/checks/image"] = answer
     page = show(extension, site, "cross-origin")
     card = extension.wait_for_card(page)
     assert card.failure == failure
@@ -189,7 +189,7 @@ def test_a_service_that_does_not_fit_is_sent_nothing(
     extension: Extension, service: Proxy, site: Site, level: int | None, failure: str
 ) -> None:
     health = {"status": "ok", "model": {"name": "m", "version": "1"}, "flags": False, "api": level}
-    service.always["GET", "/v1/health"] = Answer(200, {k: v for k, v in health.items() if v is not None})
+    service.always["GET", "/v2/health"] = Answer(200, {k: v for k, v in health.items() if v is not None})
     # Another key is another service, of which nothing is known yet.
     extension.change_settings(key=f"fits-{level}")
     page = show(extension, site, "cross-origin")
@@ -264,7 +264,7 @@ def test_a_picture_without_a_face_is_not_called_real(extension: Extension, servi
     card = extension.wait_for_card(page)
     assert card.state == "verdict"
     assert "No face found" in card.text
-    assert "Likely real" not in card.text
+    assert "No traces found" not in card.text
 
 
 # The worker
@@ -353,7 +353,7 @@ def test_a_playing_video_is_checked_over_some_seconds(extension: Extension, serv
     card = extension.wait_for_card(page)
     assert card.state == "verdict", card
     still, film = service.checks
-    assert (still.path, film.path) == ("/v1/checks/image", "/v1/checks/frames")
+    assert (still.path, film.path) == ("/v2/checks/image", "/v2/checks/frames")
     frames = json.loads(film.body)["frames"]
     times = [frame["time"] for frame in frames]
     assert 4 <= len(frames) <= 12
@@ -380,7 +380,7 @@ def test_a_still_player_is_checked_as_a_picture_and_says_so(extension: Extension
     card = extension.wait_for_card(page, "verdict")
     assert WORDS["verdict"]["still"] in card.text
     assert WORDS["verdict"]["video"] not in card.buttons
-    assert [sent.path for sent in service.checks] == ["/v1/checks/image"]
+    assert [sent.path for sent in service.checks] == ["/v2/checks/image"]
 
 
 # Forgetting
@@ -421,7 +421,7 @@ def test_the_browser_talks_to_the_page_and_the_service_only(
     by_worker = [(method, url) for who, method, url in asked if who == f"chrome-extension://{extension.id}"]
     by_pages = [(method, url) for who, method, url in asked if who in site.origins.values()]
     to_service = {(method, url) for method, url in by_worker if url.startswith(f"{service.url}/")}
-    assert ("POST", f"{service.url}/v1/checks/image") in to_service
+    assert ("POST", f"{service.url}/v2/checks/image") in to_service
     elsewhere = {*by_worker, *by_pages} - to_service
     assert elsewhere
     assert [url for _, url in elsewhere if not url.startswith(tuple(site.origins.values()))] == []

@@ -19,7 +19,7 @@ from tests.e2e.web.pictures import CLIP_SIDE, make_picture
 from tests.e2e.web.service import Proxy
 from tests.e2e.web.site import Site
 
-VERDICTS = ("Likely fake", "Likely real", "Uncertain", "No face found")
+VERDICTS = ("Likely fake", "No traces found", "Uncertain", "No face found")
 # Mean difference over all pixels and channels, of 255.
 TOLERANCE = 2.0
 
@@ -99,7 +99,7 @@ def test_a_face_reaches_the_service(extension: Extension, service: Proxy, site: 
     assert card.state == "verdict", card
     assert any(word in card.text for word in VERDICTS)
     (sent,) = service.checks
-    assert sent.path == "/v1/checks/image"
+    assert sent.path == "/v2/checks/image"
     picture = make_picture(source.url) if source.url else None
     if reached in ("original", "poster"):
         assert sent.sha256 == hashlib.sha256(picture).hexdigest()

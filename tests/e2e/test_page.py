@@ -72,10 +72,10 @@ def check(*faces: dict[str, Any], width: int = 512, **changes: Any) -> Answer:
 
 
 FAKE = check(face(0.93, "likely_fake"))
-REAL = check(face(0.04, "likely_real"))
+REAL = check(face(0.04, "no_traces"))
 TINY = check(face(0.97, "uncertain"), reasons=["face_too_small", "solar_flare"])
 NO_FACE = check()
-CACHED = check(face(0.04, "likely_real"), cached=True)
+CACHED = check(face(0.04, "no_traces"), cached=True)
 PAIR = check(face(0.93, "likely_fake"), face(0.46, "uncertain", 564), width=1024)
 
 
@@ -178,7 +178,7 @@ def test_of_a_video_a_chosen_point_shows_its_frame_and_map(page: Any, server: Pa
     card = page.get_by_role("article", name="clip.mp4")
     expect(card.locator(".unmask-headline")).to_have_text("Likely fake")
     (sent,) = checks(server)
-    assert (sent.path.endswith("v1/checks/video"), sent.media_type) == (True, "video/mp4")
+    assert (sent.path.endswith("v2/checks/video"), sent.media_type) == (True, "video/mp4")
     assert sent.body == (tmp_path / "clip.mp4").read_bytes()
 
     video, buttons = card.locator("video"), card.locator(".unmask-point")
@@ -222,13 +222,13 @@ def checks(server: PageServer) -> list[Any]:
         ),
         (
             REAL,
-            "Likely real",
+            "No traces found",
             "4% estimated probability that it is fake",
             "does not make the picture genuine",
         ),
         (TINY, "Uncertain", "97% estimated probability that it is fake", "The face is very small"),
         (NO_FACE, "No face found", None, "has no opinion on this picture"),
-        (CACHED, "Likely real", "4%", "This exact file was checked before."),
+        (CACHED, "No traces found", "4%", "This exact file was checked before."),
         (TINY, "Uncertain", "97%", "solar_flare"),
         (
             PAIR,
@@ -268,7 +268,7 @@ def test_the_file_is_sent_byte_for_byte(page: Any, server: PageServer, portrait_
     expect(page.locator("[data-state=verdict]")).to_have_count(1)
     (asked,) = checks(server)
     assert (asked.path, asked.media_type, asked.body) == (
-        "/stage/v1/checks/image",
+        "/stage/v2/checks/image",
         "image/png",
         portrait_file,
     )
@@ -278,7 +278,7 @@ def test_dropped_pictures_are_checked(page: Any, server: PageServer, portrait_fi
     server.answers = [FAKE, REAL]
     drop(page, [("one.png", "image/png", portrait_file), ("two.png", "image/png", portrait_file)])
     expect(page.get_by_role("article", name="one.png")).to_contain_text("Likely fake")
-    expect(page.get_by_role("article", name="two.png")).to_contain_text("Likely real")
+    expect(page.get_by_role("article", name="two.png")).to_contain_text("No traces found")
 
 
 def test_a_drop_without_a_picture_is_explained(page: Any, server: PageServer) -> None:
@@ -305,7 +305,7 @@ def test_a_pasted_picture_is_checked(open_page: Open, server: PageServer, portra
         base64.b64encode(portrait_file).decode(),
     )
     page.keyboard.press("Control+V")
-    expect(page.get_by_role("article", name="Pasted picture")).to_contain_text("Likely real")
+    expect(page.get_by_role("article", name="Pasted picture")).to_contain_text("No traces found")
 
 
 def test_pasted_words_are_explained(open_page: Open, server: PageServer) -> None:
@@ -329,7 +329,7 @@ def test_pictures_are_checked_one_after_another(page: Any, server: PageServer, p
     expect(one).to_contain_text("Likely fake")
     expect(two).to_contain_text("Checking …")
     gates[1].set()
-    expect(two).to_contain_text("Likely real")
+    expect(two).to_contain_text("No traces found")
 
 
 def test_no_more_pictures_than_promised_are_taken(page: Any, server: PageServer, portrait_file: bytes) -> None:
@@ -507,7 +507,7 @@ def test_a_failure_says_what_happened_and_retry_checks_again(
     expect(page.locator("#status")).to_contain_text("Not a verdict.")
     server.answers = [REAL]
     card.get_by_role("button", name="Retry").click()
-    expect(card.get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(card.get_by_role("heading", level=3)).to_have_text("No traces found")
     assert checks(server)[-1].body == portrait_file
 
 
@@ -516,7 +516,7 @@ def test_retry_keeps_the_focus_on_its_card(page: Any, server: PageServer, portra
     choose(page, portrait_file)
     page.get_by_role("button", name="Retry").press("Enter")
     expect(page.get_by_role("heading", level=2, name="portrait.png")).to_be_focused()
-    expect(page.get_by_role("article")).to_contain_text("Likely real")
+    expect(page.get_by_role("article")).to_contain_text("No traces found")
 
 
 def test_a_failed_picture_can_be_removed(page: Any, server: PageServer, portrait_file: bytes) -> None:
@@ -535,7 +535,7 @@ def test_a_check_is_forgotten(page: Any, server: PageServer, portrait_file: byte
     expect(page.get_by_role("article")).to_have_count(0)
     assert [(asked.method, asked.path) for asked in server.asked][-1] == (
         "DELETE",
-        f"/stage/v1/checks/{CHECK_ID}",
+        f"/stage/v2/checks/{CHECK_ID}",
     )
 
 

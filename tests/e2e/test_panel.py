@@ -32,7 +32,7 @@ WORDS = ENGLISH["panel"]
 CONSENT = ENGLISH["card"]["consent"]
 VIEWS = ("check", "history", "model", "questions", "settings")
 PORTRAIT, BLENDED = ((EXTENSION / "samples" / f"{name}.jpg").read_bytes() for name in ("portrait", "blended"))
-PATH = "/v1/checks/image"
+PATH = "/v2/checks/image"
 
 # Runs in a page of the extension; takes [number of entries, what differs].
 ADD_ENTRIES = """async ([count, changes]) => {
@@ -131,15 +131,15 @@ def test_a_chosen_picture_is_sent_as_it_is_and_its_verdict_drawn(open_panel: Ope
     panel = open_panel()
     choose(panel, ("portrait.jpg", PORTRAIT))
     found = card(panel, "portrait.jpg")
-    expect(found.get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(found.get_by_role("heading", level=3)).to_have_text("No traces found")
     expect(found.get_by_role("button", name="Face 1 of 1")).to_be_visible()
     assert [sent.body for sent in service.checks] == [PORTRAIT]
-    expect(panel.locator("#status")).to_contain_text("portrait.jpg: Likely real. Estimated probability")
+    expect(panel.locator("#status")).to_contain_text("portrait.jpg: No traces found. Estimated probability")
 
 
 @pytest.mark.parametrize(
     ("sample", "headline"),
-    [("portrait", "Likely real"), ("blended", "Likely fake"), ("small", "Uncertain"), ("cat", "No face found")],
+    [("portrait", "No traces found"), ("blended", "Likely fake"), ("small", "Uncertain"), ("cat", "No face found")],
 )
 def test_a_sample_shows_what_it_is_meant_to_show(open_panel: Open, sample: str, headline: str) -> None:
     panel = open_panel()
@@ -160,7 +160,7 @@ def test_nothing_is_sent_before_the_person_agrees_and_one_answer_holds_for_all(
     expect(card(panel, "two.jpg")).to_contain_text(WORDS["card"]["waiting"])
     assert service.asked == []
     question.get_by_role("button", name=CONSENT["agree"]).click()
-    expect(card(panel, "one.jpg").get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(card(panel, "one.jpg").get_by_role("heading", level=3)).to_have_text("No traces found")
     expect(card(panel, "two.jpg").get_by_role("heading", level=3)).to_have_text("Likely fake")
     assert len(service.checks) == 2
     assert stored(panel)["agreedHost"] == service.host
@@ -220,7 +220,7 @@ def test_a_failure_says_what_happened_and_offers_the_way_out(
     expect(way).to_have_count(int(settings))
     service.always.clear()
     failed.get_by_role("button", name=ENGLISH["card"]["failure"]["retry"]).click()
-    expect(card(panel, "x.jpg").get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(card(panel, "x.jpg").get_by_role("heading", level=3)).to_have_text("No traces found")
 
 
 def test_the_way_to_the_settings_leads_there(open_panel: Open, service: Proxy) -> None:
@@ -240,7 +240,7 @@ def test_a_busy_service_is_not_asked_before_it_wants_to_be(open_panel: Open, ser
     expect(retry).to_be_disabled()
     expect(retry).to_be_enabled()
     retry.click()
-    expect(card(panel, "x.jpg").get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(card(panel, "x.jpg").get_by_role("heading", level=3)).to_have_text("No traces found")
     assert len(service.checks) == 2
 
 
@@ -291,7 +291,7 @@ ADD_FILE = """(data, text) => {
 def test_a_dropped_picture_is_checked_from_every_view(open_panel: Open) -> None:
     panel = open_panel("#questions")
     drop(panel, ADD_FILE, base64.b64encode(PORTRAIT).decode())
-    expect(card(panel, "dropped.jpg").get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(card(panel, "dropped.jpg").get_by_role("heading", level=3)).to_have_text("No traces found")
 
 
 def test_what_holds_no_picture_is_said_to(open_panel: Open) -> None:
@@ -311,7 +311,7 @@ def test_a_pasted_picture_is_checked_but_typing_is_left_alone(open_panel: Open, 
     panel.evaluate(paste, ["#backend", data])
     expect(panel.get_by_role("article")).to_have_count(0)
     panel.evaluate(paste, ["body", data])
-    expect(card(panel, WORDS["check"]["pasted"]).get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(card(panel, WORDS["check"]["pasted"]).get_by_role("heading", level=3)).to_have_text("No traces found")
 
 
 def test_more_pictures_than_are_checked_at_once_are_left_out(open_panel: Open, service: Proxy) -> None:
@@ -392,7 +392,7 @@ def test_a_check_is_remembered_with_a_small_picture_and_without_the_large_one(op
     assert (entry["page"], entry["source"], entry["bytes"]) == (None, "portrait.jpg", len(PORTRAIT))
     history = show(panel, "history")
     row = history.get_by_role("listitem")
-    expect(row).to_contain_text("Likely real")
+    expect(row).to_contain_text("No traces found")
     expect(row).to_contain_text("portrait.jpg")
     expect(row).to_contain_text(entry["verdict"]["model"]["version"])
     expect(history).to_contain_text("Checks kept: 1")
@@ -499,7 +499,7 @@ def test_the_bands_of_another_model_are_not_drawn(open_panel: Open, service: Pro
     expect(choose_view).to_be_visible()
     choose(panel, ("own.jpg", PORTRAIT))
     expect(card(panel, "own.jpg").locator(".unmask-band")).to_have_count(3)
-    show(panel, "history").get_by_role("link", name="Likely real").click()
+    show(panel, "history").get_by_role("link", name="No traces found").click()
     expect(panel.locator(".detail .unmask-band")).to_have_count(3)
 
 
@@ -519,11 +519,11 @@ def test_an_entry_is_deleted_at_the_service_that_judged_it_and_no_other_gets_the
     panel = open_panel("#history", backend=f"http://127.0.0.1:{free_port()}", key="secret")
     panel.evaluate(ADD_ENTRIES, [1, {"backend": service.url}])
     panel.get_by_role("link", name="Likely fake").click()
-    service.always["DELETE", "/v1/checks/entry-0"] = refusal(503, "The store does not answer.")
+    service.always["DELETE", "/v2/checks/entry-0"] = refusal(503, "The store does not answer.")
     both = panel.get_by_role("button", name="Delete here and at")
     both.click()
     expect(panel.locator("#view-history")).to_contain_text("did not delete it")
-    service.always["DELETE", "/v1/checks/entry-0"] = Answer(204)
+    service.always["DELETE", "/v2/checks/entry-0"] = Answer(204)
     both.click()
     expect(panel.locator(".note")).to_contain_text("no longer holds the answer")
     expect(panel.get_by_role("listitem")).to_have_count(0)
@@ -597,7 +597,7 @@ def test_the_model_tells_what_it_covers_and_how_often_it_is_right(open_panel: Op
 
 
 def test_a_model_that_cannot_be_asked_can_be_asked_again(open_panel: Open, service: Proxy) -> None:
-    service.always["GET", "/v1/model"] = Answer(500)
+    service.always["GET", "/v2/model"] = Answer(500)
     panel = open_panel("#model")
     view = panel.locator("#view-model")
     expect(view).to_contain_text(WORDS["model"]["failed"])
@@ -607,9 +607,9 @@ def test_a_model_that_cannot_be_asked_can_be_asked_again(open_panel: Open, servi
 
 
 def test_a_model_without_figures_is_shown_without_them(open_panel: Open, service: Proxy) -> None:
-    thresholds = {"real_below": 0.2, "fake_above": 0.8}
+    thresholds = {"no_traces_below": 0.2, "fake_above": 0.8}
     model = {"name": "m", "version": "1", "covers": ["a"], "limits": ["b"], "terms": "c", "thresholds": thresholds}
-    service.always["GET", "/v1/model"] = Answer(200, model)
+    service.always["GET", "/v2/model"] = Answer(200, model)
     view = open_panel("#model").locator("#view-model")
     expect(view).to_contain_text(WORDS["model"]["noFigures"])
     expect(view.get_by_role("table")).to_have_count(0)
@@ -695,7 +695,7 @@ def test_the_connection_is_tested_and_the_outcome_told(
     open_panel: Open, service: Proxy, answer: Answer | None, sentence: str
 ) -> None:
     if answer:
-        service.always["GET", "/v1/health"] = answer
+        service.always["GET", "/v2/health"] = answer
     panel = open_panel("#settings")
     panel.get_by_role("button", name=WORDS["settings"]["test"]).click()
     expect(panel.locator("#test-state")).to_contain_text(service.host)
@@ -716,7 +716,7 @@ def test_colours_are_applied_at_once_and_to_every_open_panel(open_panel: Open) -
 def test_the_language_changes_at_once_and_what_was_checked_stays(open_panel: Open) -> None:
     panel = open_panel()
     choose(panel, ("portrait.jpg", PORTRAIT))
-    expect(card(panel, "portrait.jpg").get_by_role("heading", level=3)).to_have_text("Likely real")
+    expect(card(panel, "portrait.jpg").get_by_role("heading", level=3)).to_have_text("No traces found")
     show(panel, "settings")
     language = panel.locator("#language")
     # What is hidden still takes no focus.
@@ -729,7 +729,7 @@ def test_the_language_changes_at_once_and_what_was_checked_stays(open_panel: Ope
     expect(language).to_be_focused()
     panel.locator("#tab-check").click()
     expect(card(panel, "portrait.jpg").get_by_role("heading", level=3)).to_have_text(
-        ARABIC["verdict"]["words"]["likely_real"]
+        ARABIC["verdict"]["words"]["no_traces"]
     )
     panel.locator("#tab-settings").click()
     language.select_option("")
@@ -959,7 +959,7 @@ def test_in_firefox_the_panel_checks_remembers_and_speaks_arabic(built: Path, se
         wait_for("document.querySelector('[data-state=asking] .main')")
         assert service.asked == []
         firefox.find("[data-state=asking] .main").click()
-        wait_for("document.querySelector('[data-state=verdict] .unmask-headline')?.textContent === 'Likely real'")
+        wait_for("document.querySelector('[data-state=verdict] .unmask-headline')?.textContent === 'No traces found'")
         assert [sent.body for sent in service.checks] == [PORTRAIT]
         firefox.find("#tab-history").click()
         wait_for("document.querySelectorAll('.history li img').length === 1")
@@ -974,5 +974,5 @@ def test_in_firefox_the_panel_checks_remembers_and_speaks_arabic(built: Path, se
         )
         wait_for("document.documentElement.dir === 'rtl'")
         firefox.find("#tab-check").click()
-        words = ARABIC["verdict"]["words"]["likely_real"]
+        words = ARABIC["verdict"]["words"]["no_traces"]
         wait_for(f"document.querySelector('.unmask-headline').textContent === {json.dumps(words)}")

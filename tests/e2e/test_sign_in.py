@@ -89,10 +89,10 @@ def email() -> str:
 @pytest.fixture
 def strict(service: Proxy, people: UserPool) -> Proxy:
     """The service, which takes flags only from its people."""
-    service.always["GET", "/v1/health"] = Answer(200, HEALTH | {"sign_in": people.place})
-    service.always["POST", "/v1/flags"] = Answer(201, {"id": "f1", "state": "waiting"})
-    service.always["DELETE", "/v1/flags/f1"] = Answer(204)
-    service.always["DELETE", "/v1/flags"] = Answer(204)
+    service.always["GET", "/v2/health"] = Answer(200, HEALTH | {"sign_in": people.place})
+    service.always["POST", "/v2/flags"] = Answer(201, {"id": "f1", "state": "waiting"})
+    service.always["DELETE", "/v2/flags/f1"] = Answer(204)
+    service.always["DELETE", "/v2/flags"] = Answer(204)
     return service
 
 
@@ -154,7 +154,7 @@ def tokens_of(service: Proxy) -> list[str | None]:
     return [
         asked.headers.get("authorization")
         for asked in service.asked
-        if (asked.method, asked.path) == ("POST", "/v1/flags") or asked.method == "DELETE"
+        if (asked.method, asked.path) == ("POST", "/v2/flags") or asked.method == "DELETE"
     ]
 
 
@@ -304,7 +304,7 @@ def test_a_card_offers_to_sign_in_and_keeps_what_was_written(
     extension.press(page, "Send")
     extension.wait_for_card_with(page, "Undo")
     assert tokens_of(strict) == [token]
-    (flagged,) = [asked for asked in strict.asked if (asked.method, asked.path) == ("POST", "/v1/flags")]
+    (flagged,) = [asked for asked in strict.asked if (asked.method, asked.path) == ("POST", "/v2/flags")]
     assert json.loads(flagged.body)["note"] == "odd ear"
 
 
@@ -346,8 +346,8 @@ def test_a_token_stays_with_its_service(
     people.add(email, PASSWORD)
     panel = open_panel()
     sign_in(panel, email)
-    strict.always["GET", "/stage/v1/health"] = strict.always["GET", "/v1/health"]
-    strict.always["POST", "/stage/v1/checks/image"] = Answer(503, {"error": {"code": "busy", "message": "Busy."}})
+    strict.always["GET", "/stage/v2/health"] = strict.always["GET", "/v2/health"]
+    strict.always["POST", "/stage/v2/checks/image"] = Answer(503, {"error": {"code": "busy", "message": "Busy."}})
     address = panel.get_by_label(ENGLISH["panel"]["settings"]["backend"])
     address.fill(f"{strict.url}/stage")
     address.press("Enter")
@@ -398,19 +398,19 @@ def test_an_account_is_deleted_after_a_question_and_its_flags_with_it(
     panel.get_by_role("button", name=WORDS["keep"]).click()
     expect(panel.locator("#view-settings")).to_contain_text(f"Signed in as {email}.")
     # An account whose flags could not be forgotten stays, or nobody could forget them any more.
-    strict.always["DELETE", "/v1/flags"] = Answer(503, {"error": {"code": "store_unavailable", "message": "Later."}})
+    strict.always["DELETE", "/v2/flags"] = Answer(503, {"error": {"code": "store_unavailable", "message": "Later."}})
     press(panel, "remove")
     panel.locator("dialog").get_by_role("button", name=WORDS["remove"]).click()
     told(panel).to_have_text(WORDS["troubles"]["server"])
     assert deleted == []
-    strict.always["DELETE", "/v1/flags"] = Answer(204)
+    strict.always["DELETE", "/v2/flags"] = Answer(204)
     strict.asked.clear()
     press(panel, "remove")
     panel.locator("dialog").get_by_role("button", name=WORDS["remove"]).click()
     told(panel).to_have_text(WORDS["removed"])
     assert deleted == [{"AccessToken": access}]
     assert [(asked.method, asked.path) for asked in strict.asked if asked.method == "DELETE"] == [
-        ("DELETE", "/v1/flags")
+        ("DELETE", "/v2/flags")
     ]
     assert email not in panel.evaluate(READ_STORES)
 
@@ -419,7 +419,7 @@ def test_an_account_is_deleted_after_a_question_and_its_flags_with_it(
 def test_without_a_safe_place_there_is_nothing_to_sign_in_to(
     open_panel: Open, strict: Proxy, place: dict[str, str] | None
 ) -> None:
-    strict.always["GET", "/v1/health"] = Answer(200, HEALTH | {"sign_in": place})
+    strict.always["GET", "/v2/health"] = Answer(200, HEALTH | {"sign_in": place})
     panel = open_panel()
     panel.get_by_role("button", name=ENGLISH["panel"]["settings"]["test"]).click()
     expect(panel.locator("#test-state")).to_contain_text("answers")

@@ -80,12 +80,12 @@ const actions = () => asked.map(({ action }) => action);
 function serveWith(wanted) {
   answer = (request) => {
     const { action } = request;
-    if (action === "GET /v1/health") {
+    if (action === "GET /v2/health") {
       const sign_in = { endpoint: POOL, client_id: "c1" };
-      return Response.json({ status: "ok", api: 1, model: { version: "1" }, flags: true, sign_in });
+      return Response.json({ status: "ok", api: 2, model: { version: "1" }, flags: true, sign_in });
     }
-    if (action === "GET /v1/model") return Response.json({ thresholds: { fake_above: 0.5 } });
-    if (!action.includes("/v1/")) return issueTokens(request);
+    if (action === "GET /v2/model") return Response.json({ thresholds: { fake_above: 0.5 } });
+    if (!action.includes("/v2/")) return issueTokens(request);
     if (request.headers.Authorization === wanted || wanted === undefined) return Response.json({ id: "f1" });
     return Response.json({ error: { code: "sign_in_required", message: "Sign in." } }, { status: 401 });
   };
@@ -237,7 +237,7 @@ test("a token that the service refuses is renewed once, and the request sent onc
   await accounts.signIn(service, PLACE, EMAIL, "secret");
   serveWith("id-2");
   assert.equal(await connect({ backend: service, key: "" }, accounts).flagCheck({ check_id: "c1" }), "f1");
-  const flags = () => asked.filter(({ action }) => action === "POST /v1/flags");
+  const flags = () => asked.filter(({ action }) => action === "POST /v2/flags");
   assert.deepEqual(flags().map(({ headers }) => headers.Authorization), ["id-1", "id-2"]);
   serveWith("never");
   const [before, sent] = [issued, flags().length];
@@ -253,7 +253,7 @@ test("where nobody is signed in nothing is sent in vain, and the form knows befo
   const address = { backend: service, key: "" };
   assert.equal(await lacksSignIn(address, accounts), true);
   await assert.rejects(connect(address, accounts).flagCheck({ check_id: "c1" }), { kind: "sign_in" });
-  assert.ok(!actions().includes("POST /v1/flags"));
+  assert.ok(!actions().includes("POST /v2/flags"));
   await accounts.signIn(service, PLACE, EMAIL, "secret");
   assert.equal(await lacksSignIn(address, accounts), false);
 });
@@ -262,7 +262,7 @@ test("a service that wants no sign-in, or does not say, is asked as ever", async
   const accounts = makeAccounts();
   const address = { backend: service, key: "" };
   answer = ({ action }) =>
-    action === "POST /v1/flags" ? Response.json({ id: "f1" }) : Promise.reject(new TypeError("Failed to fetch"));
+    action === "POST /v2/flags" ? Response.json({ id: "f1" }) : Promise.reject(new TypeError("Failed to fetch"));
   assert.equal(await lacksSignIn(address, accounts), false);
   assert.equal(await connect(address, accounts).flagCheck({ check_id: "c1" }), "f1");
   assert.ok(!("Authorization" in (asked.at(-1)?.headers ?? {})));

@@ -8,8 +8,8 @@ import { takeTurns } from "./locks.js";
 import { keepInMemory } from "./memory_vault.js";
 
 const HASH = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-const VERDICT = { id: "c1", verdict: "likely_real", media: { sha256: HASH } };
-const MODEL = { name: "student", version: "1", limits: [], thresholds: { real_below: 0.3, fake_above: 0.7 } };
+const VERDICT = { id: "c1", verdict: "no_traces", media: { sha256: HASH } };
+const MODEL = { name: "student", version: "1", limits: [], thresholds: { no_traces_below: 0.3, fake_above: 0.7 } };
 const PICTURE = new Blob(["abc"], { type: "image/jpeg" });
 
 /** @type {Record<string, any>} */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { matches, sizeOf } from "../../extension/common/history.js";
 import { ENTRY } from "./entries.js";
 
-const WORDS = { likely_fake: "مزيّف على الأرجح", likely_real: "r", uncertain: "u", no_face: "n" };
+const WORDS = { likely_fake: "مزيّف على الأرجح", no_traces: "r", uncertain: "u", no_face: "n" };
 
 test("a search finds what holds each of its words, in any case and any place", () => {
   for (const [query, found] of /** @type {[string, boolean][]} */ ([

@@ -12,14 +12,14 @@ const METRICS = {
     auc: 0.95394,
     auc_interval: [0.9144, 0.98671],
     real_called_fake: 0.00287,
-    real_called_real: 0.83748,
+    real_no_traces: 0.83748,
     fake_called_fake: 0.59223,
-    fake_called_real: 0,
+    fake_no_traces: 0,
   },
   sources: {
-    mixed: { real_called_fake: 0, real_called_real: 0.7, fake_called_fake: 0.15, fake_called_real: 0.35 },
-    machine: { fake_called_fake: 0.9, fake_called_real: 0.1, auc: null },
-    camera: { real_called_fake: 0.25, real_called_real: 0.5 },
+    mixed: { real_called_fake: 0, real_no_traces: 0.7, fake_called_fake: 0.15, fake_no_traces: 0.35 },
+    machine: { fake_called_fake: 0.9, fake_no_traces: 0.1, auc: null },
+    camera: { real_called_fake: 0.25, real_no_traces: 0.5 },
     half: { real_called_fake: 0.1 },
     empty: null,
   },
@@ -43,7 +43,7 @@ test("figures of another shape are left out, one by one", () => {
     assert.equal(summarise(metrics), null, JSON.stringify(metrics));
     assert.deepEqual(tabulate(metrics), []);
   }
-  const odd = { auc: 0.9, auc_interval: [null, null], fake_called_fake: "much", fake_called_real: 7 };
+  const odd = { auc: 0.9, auc_interval: [null, null], fake_called_fake: "much", fake_no_traces: 7 };
   assert.deepEqual(summarise({ overall: odd }), {
     pictures: null,
     auc: 0.9,
@@ -66,10 +66,10 @@ test("each source has a row for each kind of picture in it, real photos first", 
       ["machine", true],
     ],
   );
-  const shares = { likelyFake: 0.25, uncertain: 0.25, likelyReal: 0.5 };
+  const shares = { likelyFake: 0.25, uncertain: 0.25, noTraces: 0.5 };
   assert.deepEqual(rows[1], { source: "camera", fake: false, ...shares });
-  for (const { likelyFake, uncertain, likelyReal } of rows) {
-    assert.ok(Math.abs(likelyFake + uncertain + likelyReal - 1) < 1e-12);
+  for (const { likelyFake, uncertain, noTraces } of rows) {
+    assert.ok(Math.abs(likelyFake + uncertain + noTraces - 1) < 1e-12);
     assert.ok(uncertain >= 0);
   }
 });

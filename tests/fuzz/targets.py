@@ -28,7 +28,7 @@ from chalicelib.signals import MAX_VALUE
 from chalicelib.verdicts import Calibration, Calibrations
 
 SETTINGS = Settings()
-VERDICTS = {"likely_fake", "likely_real", "uncertain"}
+VERDICTS = {"likely_fake", "no_traces", "uncertain"}
 REFUSED = "refused"
 TAKEN = "taken"
 

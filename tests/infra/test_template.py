@@ -218,16 +218,17 @@ def test_what_is_owned_wants_somebody_who_has_signed_in(template: dict[str, Any]
         for method, told in methods.items()
         if told.get("security")
     }
-    assert guarded == {
-        ("POST", "/v1/flags"),
-        ("GET", "/v1/flags"),
-        ("DELETE", "/v1/flags"),
-        ("GET", "/v1/flags/{flag_id}"),
-        ("DELETE", "/v1/flags/{flag_id}"),
-        ("DELETE", "/v1/checks/{check_id}"),
-        ("GET", "/v1/reports"),
-        ("GET", "/v1/reports/{night}"),
+    owned = {
+        ("POST", "flags"),
+        ("GET", "flags"),
+        ("DELETE", "flags"),
+        ("GET", "flags/{flag_id}"),
+        ("DELETE", "flags/{flag_id}"),
+        ("DELETE", "checks/{check_id}"),
+        ("GET", "reports"),
+        ("GET", "reports/{night}"),
     }
+    assert guarded == {(method, f"/{version}/{path}") for method, path in owned for version in ("v1", "v2")}
     (people,) = body["securityDefinitions"].values()
     assert people["x-amazon-apigateway-authorizer"]["providerARNs"] == [{"Fn::GetAtt": ["People", "Arn"]}]
 

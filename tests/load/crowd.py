@@ -136,7 +136,7 @@ class Client:
     def _read(self) -> None:
         if self._own:
             check_id = self._chance.choice(self._own)
-            answer = self._send(Call("read", "GET", f"/v1/checks/{check_id}"))
+            answer = self._send(Call("read", "GET", f"/v2/checks/{check_id}"))
             with self._book.lock:
                 if answer.told != self._book.checks[check_id]:
                     self._book.wrong.append("read: another check than was answered")
@@ -144,7 +144,7 @@ class Client:
     def _forget(self) -> None:
         if self._own:
             check_id = self._own.pop(self._chance.randrange(len(self._own)))
-            path = f"/v1/checks/{check_id}"
+            path = f"/v2/checks/{check_id}"
             self._send(Call("forget", "DELETE", path, status=204))
             for method in ("GET", "DELETE"):
                 self._send(Call("forget", method, path, status=404, code="not_found"))
@@ -156,7 +156,7 @@ class Client:
         body = self._traffic.fresh("no face")
         sent = body if self._chance.random() < 0.3 else body[: len(body) // 2]
         head = (
-            f"POST /v1/checks/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n"
+            f"POST /v2/checks/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n"
         )
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._service.port), 10) as connection:
             connection.sendall(head.encode() + b"\r\n" + sent)
@@ -200,8 +200,8 @@ def learn(service: Service, traffic: Traffic, book: Book, runs: int) -> tuple[di
     Returns:
         The verdicts by name; and the median of a check of a face, s, and its mean processor time.
     """
-    calls = {name: Call(name, "POST", "/v1/checks/image", traffic.fresh(name), like=name) for name in traffic.pictures}
-    calls["clip"] = Call("clip", "POST", "/v1/checks/frames", traffic.clip(), "application/json", like="clip")
+    calls = {name: Call(name, "POST", "/v2/checks/image", traffic.fresh(name), like=name) for name in traffic.pictures}
+    calls["clip"] = Call("clip", "POST", "/v2/checks/frames", traffic.clip(), "application/json", like="clip")
     expected = {}
     for name, call in calls.items():
         answer = service.ask(call.method, call.path, call.body, call.content_type)
@@ -209,7 +209,7 @@ def learn(service: Service, traffic: Traffic, book: Book, runs: int) -> tuple[di
         book.judge(call, answer, expected[name], 0)
     before, times = service.cpu(), []
     for _ in range(runs):
-        call = Call("face", "POST", "/v1/checks/image", traffic.fresh("face"), like="face")
+        call = Call("face", "POST", "/v2/checks/image", traffic.fresh("face"), like="face")
         started = time.monotonic()
         answer = service.ask(call.method, call.path, call.body)
         times.append(time.monotonic() - started)

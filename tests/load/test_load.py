@@ -37,7 +37,7 @@ def check(**more: Any) -> dict[str, Any]:
     [
         (Answer(200, check()), []),
         (Answer(500, {"error": {"code": "internal_error"}}), ["face: 500 internal_error instead of 200 None"]),
-        (Answer(200, check(verdict="likely_real")), ["face: another verdict than before"]),
+        (Answer(200, check(verdict="no_traces")), ["face: another verdict than before"]),
     ],
 )
 def test_an_answer_that_is_not_the_expected_one_is_written_down(answer: Answer, wrong: list[str]) -> None:
@@ -51,7 +51,7 @@ def test_an_answer_that_is_not_the_expected_one_is_written_down(answer: Answer, 
 def test_a_verdict_in_a_refusal_is_written_down() -> None:
     book = Book()
     call = Call("truncated", "POST", "/", b"", status=422, code="image_cut_off")
-    book.judge(call, Answer(422, {"error": {"code": "image_cut_off"}, "verdict": "likely_real"}), None, 0)
+    book.judge(call, Answer(422, {"error": {"code": "image_cut_off"}, "verdict": "no_traces"}), None, 0)
     assert book.wrong == ["truncated: more than a refusal in the answer"]
 
 

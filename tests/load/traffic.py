@@ -105,7 +105,7 @@ class Traffic:
 
     def make(self, kind: str, chance: Random) -> Call:
         """Return a call of a kind that needs no earlier answer."""
-        image, url = "/v1/checks/image", "/v1/checks/url"
+        image, url = "/v2/checks/image", "/v2/checks/url"
         match kind:
             case "face" | "no face":
                 return Call(kind, "POST", image, self.fresh(kind), like=kind)
@@ -116,9 +116,9 @@ class Traffic:
                 # Whoever sends one within the same half of a second sends the same one.
                 return Call(kind, "POST", image, self.number("face", 1000 + int(2 * time.monotonic())), like="face")
             case "clip":
-                return Call(kind, "POST", "/v1/checks/frames", self.clip(), JSON, like="clip")
+                return Call(kind, "POST", "/v2/checks/frames", self.clip(), JSON, like="clip")
             case "unknown id":
-                return Call(kind, "GET", f"/v1/checks/{chance.getrandbits(128):032x}", None, "", 404, "not_found")
+                return Call(kind, "GET", f"/v2/checks/{chance.getrandbits(128):032x}", None, "", 404, "not_found")
             case "truncated":
                 body = self.fresh("face")
                 return Call(
@@ -140,7 +140,7 @@ class Traffic:
                 body = json.dumps({"url": chance.choice(ADDRESSES)}).encode()
                 return Call(kind, "POST", url, body, JSON, 400, "url_not_allowed")
             case "no JSON":
-                path = chance.choice((url, "/v1/checks/frames"))
+                path = chance.choice((url, "/v2/checks/frames"))
                 return Call(
                     kind, "POST", path, chance.choice((b"{", b"\xff", b"[]", b'{"a": 1}')), JSON, 400, "bad_request"
                 )

@@ -28,18 +28,18 @@ const signed = (changes) => ({ ...CREDENTIALS, ...changes });
 test("a file and the network disagree where one says machine and the other does not, or camera and fake", () => {
   /** @type {[VerdictName, any[], Credentials | null, any][]} */
   const table = [
-    ["likely_real", [SIGNALS.machine], null, { declares: "machine_made", signed: false }],
+    ["no_traces", [SIGNALS.machine], null, { declares: "machine_made", signed: false }],
     ["likely_fake", [SIGNALS.camera], null, { declares: "camera", signed: false }],
     ["likely_fake", [SIGNALS.machine], null, null],
-    ["likely_real", [SIGNALS.camera, SIGNALS.editor], null, null],
+    ["no_traces", [SIGNALS.camera, SIGNALS.editor], null, null],
     ["uncertain", [SIGNALS.machine, SIGNALS.camera], null, null],
     ["no_face", [SIGNALS.machine], null, null],
     ["likely_fake", [], signed({}), { declares: "camera", signed: true }],
     ["likely_fake", [], signed({ state: "untrusted" }), { declares: "camera", signed: false }],
     ["likely_fake", [], signed({ state: "changed" }), null],
     ["likely_fake", [], signed({ state: "expired" }), null],
-    ["likely_real", [], signed({ declares: "machine_made" }), { declares: "machine_made", signed: true }],
-    ["likely_real", [SIGNALS.machine], signed({}), { declares: "machine_made", signed: false }],
+    ["no_traces", [], signed({ declares: "machine_made" }), { declares: "machine_made", signed: true }],
+    ["no_traces", [SIGNALS.machine], signed({}), { declares: "machine_made", signed: false }],
   ];
   for (const [name, signals, credentials, conflict] of table) {
     assert.deepEqual(findConflict({ verdict: judged(name, signals), credentials }), conflict, name);
@@ -54,7 +54,7 @@ test("a service of before tells of no signals, and that is no fault", () => {
 });
 
 test("that credentials are there is told by the service only where they were not read here", () => {
-  const verdict = judged("likely_real", [SIGNALS.manifest, SIGNALS.editor]);
+  const verdict = judged("no_traces", [SIGNALS.manifest, SIGNALS.editor]);
   assert.deepEqual(listSignals({ verdict }), [SIGNALS.manifest, SIGNALS.editor]);
   assert.deepEqual(listSignals({ verdict, credentials: signed({}) }), [SIGNALS.editor]);
 });
@@ -87,7 +87,7 @@ test("a step is told by where it came from, or else by what was done", () => {
 });
 
 test("who hears the verdict hears what the file declares", () => {
-  const verdict = judged("likely_real", [SIGNALS.camera, SIGNALS.machine]);
+  const verdict = judged("no_traces", [SIGNALS.camera, SIGNALS.machine]);
   assert.equal(
     wordDeclared({ verdict, credentials: signed({ state: "changed" }) }, english),
     "The file says: Made by a machine, Taken by a camera. Content Credentials: changed after signing.",

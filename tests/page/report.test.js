@@ -19,7 +19,7 @@ test("a report stands on its own", () => {
       "Unmask report",
       "Verdict: Likely fake",
       "Estimated probability that it is fake: 93%",
-      "Bands: likely real below 30%, likely fake above 70%, uncertain in between",
+      "Bands: no traces found below 30%, likely fake above 70%, uncertain in between",
       "Face 1 of 2 at x 10, y 20, 90 × 92 px: Likely fake, 93% fake",
       "Face 2 of 2 at x 200, y 30, 40 × 40 px: Uncertain",
       `Note: ${english.verdict.reasons.face_too_small}`,

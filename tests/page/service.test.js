@@ -191,7 +191,7 @@ test("frames are sent in base64 with their times", async () => {
   const { path, method, headers, body } = /** @type {any} */ (asked[0]);
   assert.deepEqual(
     [path, method, headers],
-    ["v1/checks/frames", "POST", { "Content-Type": "application/json" }],
+    ["v2/checks/frames", "POST", { "Content-Type": "application/json" }],
   );
   const sent = JSON.parse(body);
   assert.deepEqual(sent, {
@@ -210,9 +210,9 @@ test("a service elsewhere is asked by its whole address, and is shown the key", 
   assert.deepEqual(
     asked.map((/** @type {any} */ { path, headers }) => [path, headers]),
     [
-      ["https://api.test/stage/v1/health", { "X-Api-Key": "k1" }],
-      ["http://127.0.0.1:8000/v1/flags", { "Content-Type": "application/json" }],
-      ["v1/health", undefined],
+      ["https://api.test/stage/v2/health", { "X-Api-Key": "k1" }],
+      ["http://127.0.0.1:8000/v2/flags", { "Content-Type": "application/json" }],
+      ["v2/health", undefined],
     ],
   );
   assert.equal(asked[1].body, '{"check_id":"c1"}');
@@ -236,7 +236,7 @@ test("a flag is taken back, and one that is gone already counts as that", async 
     const asked = answerWith(() => new Response(null, { status }));
     await service.forgetFlag("f/1");
     const [{ method, path }] = /** @type {any[]} */ (asked);
-    assert.deepEqual([method, path], ["DELETE", "v1/flags/f%2F1"]);
+    assert.deepEqual([method, path], ["DELETE", "v2/flags/f%2F1"]);
   }
   answerWith(() => new Response(null, { status: 500 }));
   await assert.rejects(service.forgetFlag("f1"), { kind: "server" });
@@ -342,7 +342,7 @@ test("a check that is already gone counts as forgotten, and its id cannot climb 
     asked.map(({ method }) => method),
     ["DELETE"],
   );
-  assert.equal(/** @type {any} */ (asked[0]).path, "v1/checks/..%2Fmodel%3Fx");
+  assert.equal(/** @type {any} */ (asked[0]).path, "v2/checks/..%2Fmodel%3Fx");
   answerWith(() => new Response(null, { status: 500 }));
   assert.equal((await failureOf(service.forgetCheck("c1"))).kind, "server");
 });
@@ -378,8 +378,8 @@ test("a video that fits one request is sent as it is", async () => {
     [new Blob(["a clip"]), "application/octet-stream"],
   ]) {
     const asked = answerBy({
-      [`${BASE}/v1/health`]: [{ ...HEALTH, video_bytes: 6, upload_bytes: 10 }],
-      [`${BASE}/v1/checks/video`]: [VIDEO],
+      [`${BASE}/v2/health`]: [{ ...HEALTH, video_bytes: 6, upload_bytes: 10 }],
+      [`${BASE}/v2/checks/video`]: [VIDEO],
     });
     assert.deepEqual(await new Service({ base: BASE }).checkVideo(/** @type {Blob} */ (blob), go), VIDEO);
     assert.equal(asked[1].body, blob);
@@ -390,10 +390,10 @@ test("a video that fits one request is sent as it is", async () => {
 test("a larger video is uploaded and asked after until it is done", async () => {
   const waiting = { id: "u1", state: "checking", progress: 0.5 };
   const asked = answerBy({
-    [`${BASE}/v1/health`]: [{ ...HEALTH, video_bytes: 5, upload_bytes: 10 }],
-    [`${BASE}/v1/uploads`]: [{ id: "u1", upload: { method: "PUT", url: "/v1/uploads/u1/clip", headers: {} }, seconds: 9 }],
-    [`${BASE}/v1/uploads/u1/clip`]: [null],
-    [`${BASE}/v1/uploads/u1`]: [waiting, { ...waiting, state: "done", progress: 1, check: VIDEO }],
+    [`${BASE}/v2/health`]: [{ ...HEALTH, video_bytes: 5, upload_bytes: 10 }],
+    [`${BASE}/v2/uploads`]: [{ id: "u1", upload: { method: "PUT", url: "/v2/uploads/u1/clip", headers: {} }, seconds: 9 }],
+    [`${BASE}/v2/uploads/u1/clip`]: [null],
+    [`${BASE}/v2/uploads/u1`]: [waiting, { ...waiting, state: "done", progress: 1, check: VIDEO }],
   });
   /** @type {any[]} */
   const told = [];
@@ -409,10 +409,10 @@ test("a larger video is uploaded and asked after until it is done", async () => 
 
 test("an upload that failed is a failure of its own kind, with its sentence", async () => {
   answerBy({
-    [`${BASE}/v1/health`]: [{ ...HEALTH, video_bytes: 5, upload_bytes: 10 }],
-    [`${BASE}/v1/uploads`]: [{ id: "u1", upload: { method: "PUT", url: "https://bucket.test/x", headers: {} }, seconds: 9 }],
+    [`${BASE}/v2/health`]: [{ ...HEALTH, video_bytes: 5, upload_bytes: 10 }],
+    [`${BASE}/v2/uploads`]: [{ id: "u1", upload: { method: "PUT", url: "https://bucket.test/x", headers: {} }, seconds: 9 }],
     "https://bucket.test/x": [null],
-    [`${BASE}/v1/uploads/u1`]: [
+    [`${BASE}/v2/uploads/u1`]: [
       { id: "u1", state: "failed", progress: 0, status: 422, error: { code: "video_audio_only", message: "Sound only." } },
     ],
   });

@@ -6,8 +6,8 @@ import { CLIP, THRESHOLDS, VERDICT } from "./verdicts.js";
 
 test("a probability lies in the band that the thresholds give it, the edges being uncertain", () => {
   const table = [
-    [0, "likely_real"],
-    [0.2999, "likely_real"],
+    [0, "no_traces"],
+    [0.2999, "no_traces"],
     [0.3, "uncertain"],
     [0.5, "uncertain"],
     [0.7, "uncertain"],
@@ -32,8 +32,8 @@ test("all faces that a frame shows are gathered, whichever their track", () => {
 test("a picture, a video and an animation have bands of their own", () => {
   const model = {
     thresholds: THRESHOLDS,
-    frame_thresholds: { real_below: 0.2, fake_above: 0.8 },
-    video_thresholds: { real_below: 0.25, fake_above: 0.75 },
+    frame_thresholds: { no_traces_below: 0.2, fake_above: 0.8 },
+    video_thresholds: { no_traces_below: 0.25, fake_above: 0.75 },
   };
   const pick = (/** @type {any} */ facts, /** @type {object} */ media) =>
     pickThresholds(facts, { ...VERDICT, media: { ...VERDICT.media, ...media } });

@@ -1,6 +1,6 @@
 /** Verdicts, and faces followed through a video, for tests to share and change. */
 
-export const THRESHOLDS = { real_below: 0.3, fake_above: 0.7 };
+export const THRESHOLDS = { no_traces_below: 0.3, fake_above: 0.7 };
 
 /** @type {import("../../backend/chalicelib/page/verdict.js").Verdict} */
 export const VERDICT = {
@@ -47,7 +47,7 @@ export const CLIP = {
     },
     {
       fake_probability: 0.1,
-      verdict: "likely_real",
+      verdict: "no_traces",
       reasons: [],
       worst: 0,
       best: 0,

@@ -36,9 +36,9 @@ def test_thresholds_keep_what_they_promise() -> None:
     probabilities = judge(calibration, logits)
     real, fake = probabilities[labels == 0], probabilities[labels == 1]
     assert (real > calibration.fake_above).mean() == pytest.approx(FALSE_ALARMS, abs=0.001)
-    missed, kept = (fake < calibration.real_below).mean(), (real < calibration.real_below).mean()
+    missed, kept = (fake < calibration.no_traces_below).mean(), (real < calibration.no_traces_below).mean()
     assert missed / (missed + kept) == pytest.approx(OMISSIONS, abs=0.005)
-    assert calibration.real_below < 0.5 < calibration.fake_above
+    assert calibration.no_traces_below < 0.5 < calibration.fake_above
 
 
 def test_no_source_of_fakes_is_given_up_for_the_sake_of_easy_ones() -> None:
@@ -47,10 +47,10 @@ def test_no_source_of_fakes_is_given_up_for_the_sake_of_easy_ones() -> None:
     logits = np.concatenate([rng.normal(-2, 1, 1000), rng.normal(4, 1, 900), rng.normal(-1, 1, 100)])
     sources = ["street"] * 1000 + [f"easy{n % 9}" for n in range(900)] + ["hard"] * 100
     calibration = fit_calibration(np.repeat([0, 1], 1000), logits, sources)
-    missed = judge(calibration, logits[-100:]) < calibration.real_below
+    missed = judge(calibration, logits[-100:]) < calibration.no_traces_below
     assert missed.mean() == pytest.approx(MISSES, abs=0.02)
     alone = fit_calibration(np.repeat([0, 1], [1000, 905]), logits[:1905], sources[:1905])
-    assert alone.real_below > calibration.real_below, "a handful does not hold the threshold back"
+    assert alone.no_traces_below > calibration.no_traces_below, "a handful does not hold the threshold back"
 
 
 def test_with_few_groups_the_threshold_lies_further_out() -> None:

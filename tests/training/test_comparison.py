@@ -41,7 +41,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "architecture": "toy",
             "published": "accuracy .5 <em>elsewhere</em>",
             "calibration": {
-                medium: {"temperature": 1.0, "bias": 0.0, "real_below": 0.4, "fake_above": 0.6}
+                medium: {"temperature": 1.0, "bias": 0.0, "no_traces_below": 0.4, "fake_above": 0.6}
                 for medium in ("picture", "frame", "video")
             },
         }

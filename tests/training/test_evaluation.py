@@ -82,7 +82,7 @@ def test_the_summary_counts_what_was_not_scored_and_compares_like_with_like(
 def test_verdict_shares_add_up(rows: list[dict[str, object]]) -> None:
     overall = summarise(rows)["overall"]
     uncertain_reals = [r for r in rows if r["label"] == "real" and r["verdict"] == "uncertain"]
-    assert overall["real_called_fake"] + overall["real_called_real"] + len(uncertain_reals) / 20 == pytest.approx(1)
+    assert overall["real_called_fake"] + overall["real_no_traces"] + len(uncertain_reals) / 20 == pytest.approx(1)
 
 
 def test_the_report_is_strict_json(rows: list[dict[str, object]], tmp_path: Path) -> None:

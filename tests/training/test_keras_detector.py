@@ -18,7 +18,7 @@ from training.networks.catalogue import build
 
 MODELS = Settings().models
 CROPS = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
-PICTURE = {"temperature": 2.0, "bias": 0.5, "real_below": 0.3, "fake_above": 0.8}
+PICTURE = {"temperature": 2.0, "bias": 0.5, "no_traces_below": 0.3, "fake_above": 0.8}
 CALIBRATION = {"picture": PICTURE, "frame": PICTURE, "video": {**PICTURE, "temperature": 1.5}}
 
 

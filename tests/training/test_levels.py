@@ -67,7 +67,7 @@ def test_a_group_is_judged_by_the_mean_of_its_logits_each_manipulation_apart() -
     units = gather(rows, "group", Calibrations.alike(Calibration(1.0, 0.0, 0.3, 0.7)))
     told = {(u["label"], u["method"], u["path"]): (u["fake_probability"], u["verdict"], u["pictures"]) for u in units}
     assert told == {
-        ("real", "", "pair"): (pytest.approx(0.2689), "likely_real", 2),
+        ("real", "", "pair"): (pytest.approx(0.2689), "no_traces", 2),
         ("fake", "swap", "pair"): (pytest.approx(0.9975), "likely_fake", 1),
         ("fake", "puppet", "pair"): (pytest.approx(0.8808), "likely_fake", 1),
         ("real", "", "lone"): (None, "", 0),

@@ -254,7 +254,7 @@ def test_the_scale_is_that_of_the_page_and_of_saved_maps(portrait: np.ndarray) -
     grid = np.random.default_rng(0).normal(0, 3, (5, 5))
     face: Any = {
         "box": [300, 20, 40, 40],
-        "verdict": "likely_real",
+        "verdict": "no_traces",
         "fake_probability": 0.1,
         "evidence": {"grid": grid.tolist(), "box": [0, 0, 512, 512]},
     }

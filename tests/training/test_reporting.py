@@ -214,7 +214,7 @@ def test_faces_are_shown_only_when_asked_for(bench: Bench, entry: dict[str, Any]
 
 def test_a_sheet_holds_the_surest_mistakes(bench: Bench, entry: dict[str, Any], tmp_path: Path) -> None:
     mistakes = pick_mistakes(entry["rows"])
-    for rows, label, sign in ((mistakes["real, called fake"], "real", -1), (mistakes["fake, called real"], "fake", 1)):
+    for rows, label, sign in ((mistakes["real, called fake"], "real", -1), (mistakes["fake, missed"], "fake", 1)):
         probabilities = [sign * row["fake_probability"] for row in rows]
         assert probabilities == sorted(probabilities)
         assert all(row["label"] == label and (row["fake_probability"] >= 0.5) == (label == "real") for row in rows)

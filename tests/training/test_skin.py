@@ -47,7 +47,7 @@ def test_every_scored_picture_is_in_one_band_of_each_kind() -> None:
             "label": ("real", "fake")[place % 2],
             "group": str(place),
             "fake_probability": (0.2, 0.8)[place % 2],
-            "verdict": ("likely_real", "likely_fake")[place % 2],
+            "verdict": ("no_traces", "likely_fake")[place % 2],
             "face_side": side,
             "skin_angle": angle,
         }

@@ -111,7 +111,7 @@ def _trust(drawing: str) -> Markup:
 
 
 def _draw_portrait(model: Mapping[str, Any], scored: Mapping[str, Any]) -> str:
-    thresholds = model["calibration"]["real_below"], model["calibration"]["fake_above"]
+    thresholds = model["calibration"]["no_traces_below"], model["calibration"]["fake_above"]
     return draw_model(model["name"], scored[model["name"]], thresholds)
 
 

@@ -71,7 +71,7 @@ def draw_model(name: str, scored: Scored, thresholds: tuple[float, float]) -> st
     Args:
         name: of the model.
         scored: labels and probabilities.
-        thresholds: `real_below` and `fake_above`, between which a verdict is uncertain.
+        thresholds: `no_traces_below` and `fake_above`, between which a verdict is uncertain.
     """
     labels, probabilities = scored
 
@@ -133,7 +133,7 @@ def draw_confusion(axes: Any, labels: np.ndarray, probabilities: np.ndarray) -> 
             axes.fill_between([x, x + 1], y, y + 1, color=colour, alpha=0.1 + 0.6 * shares[y, x], linewidth=0)
             axes.text(x + 0.5, y + 0.5, f"{rows[y, x]}\n{100 * shares[y, x]:.0f} %", ha="center", va="center")
     axes.set(xlim=(0, 2), ylim=(2, 0), aspect="equal", title="Confusion at ½")
-    axes.set_xticks([0.5, 1.5], ["called real", "called fake"])
+    axes.set_xticks([0.5, 1.5], ["below ½", "above ½"])
     axes.set_yticks([0.5, 1.5], ["real", "fake"], rotation=90, va="center")
     axes.tick_params(length=0)
 

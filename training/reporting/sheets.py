@@ -22,13 +22,13 @@ SIDE = 128
 
 
 def pick_mistakes(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the reals called fake and the fakes called real, those first of which the model is surest."""
+    """Return the reals called fake and the fakes missed, those first of which the model is surest."""
     scored = [row for row in rows if row["fake_probability"] is not None]
     alarms = [row for row in scored if row["label"] == "real" and row["fake_probability"] >= DECISION]
     misses = [row for row in scored if row["label"] == "fake" and row["fake_probability"] < DECISION]
     return {
         "real, called fake": sorted(alarms, key=lambda row: (-row["fake_probability"], row["path"]))[:MOST],
-        "fake, called real": sorted(misses, key=lambda row: (row["fake_probability"], row["path"]))[:MOST],
+        "fake, missed": sorted(misses, key=lambda row: (row["fake_probability"], row["path"]))[:MOST],
     }
 
 

@@ -111,7 +111,7 @@ def _sum_up(entry: Mapping[str, Any]) -> str:
     overall = entry["metrics"]["overall"]
     if "pictures" not in overall:
         return ""
-    low, high = entry["calibration"]["real_below"], entry["calibration"]["fake_above"]
+    low, high = entry["calibration"]["no_traces_below"], entry["calibration"]["fake_above"]
     accused = _share(overall.get("real_called_fake"))
     return (
         f"ECE {spell(overall.get('ece'))}. Real pictures called likely fake: {accused}. "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from chalicelib.compatibility import upgrade_record
 from chalicelib.errors import BadRequest, NotFound
 from training.rescoring.manifests import S3, read_lines
 from training.rescoring.outcomes import Tally
@@ -34,12 +35,12 @@ def join(place: str) -> dict[str, Any]:
         try:
             # A run that was killed has outcomes and no report.
             head = b"".join(read_lines(f"{name.removesuffix(OUTCOMES)}report.json"))
-            heads.append(json.loads(head))
+            heads.append(upgrade_record(json.loads(head)))
         except (NotFound, FileNotFoundError):
             heads.append({"interrupted": True})
         for line in read_lines(name):
             try:
-                tally.add(json.loads(line))
+                tally.add(upgrade_record(json.loads(line)))
             except (ValueError, KeyError, TypeError) as error:
                 raise BadRequest(f"{name} has a line that is no outcome.") from error
     if not heads:

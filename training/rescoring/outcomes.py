@@ -113,8 +113,8 @@ class Tally:
 
     @property
     def flips(self) -> int:
-        """How many verdicts turned from one side to the other; from or to uncertain is no flip."""
-        sides = {("likely_fake", "likely_real"), ("likely_real", "likely_fake")}
+        """How many verdicts turned from likely fake to no traces or back; from or to uncertain is no flip."""
+        sides = {("likely_fake", "no_traces"), ("no_traces", "likely_fake")}
         return sum(count for pair, count in self.verdicts.items() if pair in sides)
 
     def to_dict(self) -> dict[str, Any]:

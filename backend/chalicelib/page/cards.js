@@ -128,7 +128,7 @@ export class Card {
       source: this.source,
       strings,
       thresholds,
-      limits: model?.limits,
+      model,
       // A clip would be too much for one request.
       flag:
         flags && !signIn

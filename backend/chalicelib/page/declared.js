@@ -41,7 +41,7 @@ export const SOURCE_TYPES = Object.freeze({
 });
 
 /** @type {Readonly<Record<string, Declares>>} what a file may not say where the network says this */
-const OPPOSITES = Object.freeze({ likely_real: "machine_made", likely_fake: "camera" });
+const OPPOSITES = Object.freeze({ no_traces: "machine_made", likely_fake: "camera" });
 
 /** @type {Declares[]} what weighs most first */
 const ORDER = ["machine_made", "edited", "camera"];

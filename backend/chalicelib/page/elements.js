@@ -5,10 +5,10 @@
 /** The namespace of SVG elements. */
 export const SVG = "http://www.w3.org/2000/svg";
 
-// Told apart by outline as well as by colour: octagon, circle, diamond, dashed frame.
+// Told apart by outline as well as by colour: octagon, circle, diamond, frame. None is a tick: none is a praise.
 const ICONS = {
   likely_fake: "M8 2h8l6 6v8l-6 6H8l-6-6V8zM12 7v6M12 16.2v.6",
-  likely_real: "M12 2.5a9.5 9.5 0 1 0 0 19a9.5 9.5 0 1 0 0-19zM8 12h8",
+  no_traces: "M12 2.5a9.5 9.5 0 1 0 0 19a9.5 9.5 0 1 0 0-19zM8.5 10h7M8.5 14h7",
   uncertain: "M12 1.8L22.2 12L12 22.2L1.8 12zM9.6 9.8a2.4 2.4 0 1 1 3.4 2.2q-1 .5-1 1.6M12 16.2v.4",
   no_face: "M3 8V3h5M16 3h5v5M21 16v5h-5M8 21H3v-5M9 12h6",
 };

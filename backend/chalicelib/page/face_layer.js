@@ -142,7 +142,7 @@ export function drawFaceLayer({ faces, numbers, count, media, strings, threshold
 function drawFace(face, { number, count, media, strings, thresholds, description }) {
   const words = strings.verdict;
   const said = words.words[face.verdict];
-  const share = face.fake_probability === null ? "" : wordShare(face.fake_probability, strings, thresholds);
+  const share = face.fake_probability === null ? "" : wordShare(face.fake_probability, face.verdict, strings, thresholds);
   const chip = make(
     "span",
     { class: "unmask-chip", "aria-hidden": "true", "data-number": count > 1 ? number : "" },

@@ -1,7 +1,7 @@
 /** A verdict written down, to be kept or passed on. */
 
 import { writeDeclared } from "./declared.js";
-import { fill, wordBands, wordCoverage, wordMedia, wordPercent, wordReason, wordSpan } from "./words.js";
+import { fill, wordAlone, wordBands, wordCoverage, wordMedia, wordPercent, wordReason, wordSpan } from "./words.js";
 
 /** @typedef {import("./strings.js").Language} Language */
 /** @typedef {import("./verdict.js").Thresholds} Thresholds */
@@ -22,7 +22,7 @@ export function writeReport({ verdict, source, strings, thresholds, limits = [],
   const { report, words } = strings.verdict;
   const percent = (/** @type {number} */ p) => wordPercent(p, strings, { thresholds });
   const { media, model, faces } = verdict;
-  const lines = [report.title, fill(report.verdict, { verdict: words[verdict.verdict] })];
+  const lines = [report.title, fill(report.verdict, { verdict: wordAlone(verdict.verdict, strings) })];
   if (verdict.fake_probability !== null) {
     lines.push(fill(report.probability, { percent: percent(verdict.fake_probability) }));
   }

@@ -6,7 +6,7 @@
 /** @typedef {import("./verdict.js").Verdict} Verdict */
 
 /**
- * What `GET v1/model` tells about the model that answers.
+ * What `GET v2/model` tells about the model that answers.
  * @typedef {object} Model
  * @property {string} name
  * @property {string} version
@@ -15,11 +15,17 @@
  * @property {import("./verdict.js").Thresholds} thresholds of pictures
  * @property {import("./verdict.js").Thresholds} [frame_thresholds] of single frames; older services tell none
  * @property {import("./verdict.js").Thresholds} [video_thresholds] of videos; older services tell none
+ * @property {Metrics} [metrics] measured on held-out data
  * @property {string} terms terms of use
  */
 
 /**
- * What `GET v1/health` tells.
+ * @typedef {object} Metrics
+ * @property {unknown} [generators] see `listGenerators` of knowledge.js
+ */
+
+/**
+ * What `GET v2/health` tells.
  * @typedef {object} Health
  * @property {"ok"} status
  * @property {{name: string, version: string}} model
@@ -32,7 +38,7 @@
  */
 
 /**
- * What `POST v1/flags` takes: what is to be looked at again.
+ * What `POST v2/flags` takes: what is to be looked at again.
  * @typedef {object} FlagRequest
  * @property {string} [check_id] of the check that is doubted
  * @property {string} [url] where the picture lies, for the service to fetch
@@ -60,8 +66,8 @@
  */
 
 /** The oldest and the newest level of the API that this client understands. */
-export const LEAST_API = 1;
-export const NEWEST_API = 1;
+export const LEAST_API = 2;
+export const NEWEST_API = 2;
 
 // An API gateway gives up after 29 s; a service on the same desk may take longer on a huge picture.
 const PATIENCE_MS = 60_000;
@@ -75,7 +81,7 @@ const PIECE = 0x6000;
 
 const TAKEN_VIDEOS = ["video/mp4", "video/quicktime", "video/webm", "video/x-matroska", "image/gif"];
 
-const VERDICTS = ["likely_fake", "likely_real", "uncertain", "no_face"];
+const VERDICTS = ["likely_fake", "no_traces", "uncertain", "no_face"];
 
 /** A check that brought no verdict. */
 export class CheckFailure extends Error {
@@ -117,7 +123,7 @@ export class Service {
     // A film or a document that slipped in need not travel to be refused.
     if (!known) throw new CheckFailure("unsupported");
     const type = picture.type || "application/octet-stream";
-    return askVerdict(this, "v1/checks/image", picture, type, stop);
+    return askVerdict(this, "v2/checks/image", picture, type, stop);
   }
 
   /**
@@ -132,16 +138,16 @@ export class Service {
     const type = TAKEN_VIDEOS.includes(video.type) ? video.type : "application/octet-stream";
     const { video_bytes: most = Infinity, upload_bytes: mostUploaded = 0 } = await this.readHealth(stop);
     if (video.size <= most || video.size > mostUploaded) {
-      return askVerdict(this, "v1/checks/video", video, type, stop);
+      return askVerdict(this, "v2/checks/video", video, type, stop);
     }
     const asked = { method: "POST", headers: { "Content-Type": "application/json" } };
     const body = JSON.stringify({ bytes: video.size });
-    const { id, upload } = await ask(this, "v1/uploads", { ...asked, body }, { stop, check: true });
+    const { id, upload } = await ask(this, "v2/uploads", { ...asked, body }, { stop, check: true });
     onProgress({ step: "sending", part: 0 });
     const place = new URL(upload.url, this.base ? `${this.base}/` : location.href);
     await send(place.href, upload.headers, video, stop);
     for (;;) {
-      const told = await ask(this, `v1/uploads/${encodeURIComponent(id)}`, { method: "GET" }, { stop });
+      const told = await ask(this, `v2/uploads/${encodeURIComponent(id)}`, { method: "GET" }, { stop });
       if (told?.state === "done" && isVerdict(told.check)) return told.check;
       if (told?.state === "failed") {
         const kind = nameFailure(told.status, { body: told, check: true });
@@ -163,7 +169,7 @@ export class Service {
     const told = await Promise.all(
       frames.map(async ({ time, image }) => ({ time, image: await encodeBase64(image) })),
     );
-    return askVerdict(this, "v1/checks/frames", JSON.stringify({ frames: told }), "application/json", stop);
+    return askVerdict(this, "v2/checks/frames", JSON.stringify({ frames: told }), "application/json", stop);
   }
 
   /**
@@ -173,7 +179,7 @@ export class Service {
    * @throws {CheckFailure}
    */
   async readModel(stop) {
-    const answer = await ask(this, "v1/model", { method: "GET" }, { stop });
+    const answer = await ask(this, "v2/model", { method: "GET" }, { stop, check: true });
     if (typeof answer?.thresholds?.fake_above !== "number") throw new CheckFailure("server");
     return answer;
   }
@@ -185,7 +191,7 @@ export class Service {
    * @throws {CheckFailure}
    */
   async readHealth(stop) {
-    const answer = await ask(this, "v1/health", { method: "GET" }, { stop });
+    const answer = await ask(this, "v2/health", { method: "GET" }, { stop, check: true });
     if (answer?.status !== "ok" || typeof answer.model?.version !== "string") {
       throw new CheckFailure("server");
     }
@@ -198,7 +204,7 @@ export class Service {
    * @throws {CheckFailure}
    */
   async forgetCheck(id) {
-    await askAsPerson(this, `v1/checks/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
+    await askAsPerson(this, `v2/checks/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
   }
 
   /**
@@ -210,7 +216,7 @@ export class Service {
   async flagCheck({ picture, ...told }) {
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify(picture ? { ...told, picture: await encodeBase64(picture) } : told);
-    const answer = await askAsPerson(this, "v1/flags", { method: "POST", headers, body });
+    const answer = await askAsPerson(this, "v2/flags", { method: "POST", headers, body });
     if (typeof answer?.id !== "string") throw new CheckFailure("server");
     return answer.id;
   }
@@ -221,7 +227,7 @@ export class Service {
    * @throws {CheckFailure}
    */
   async forgetFlag(id) {
-    await askAsPerson(this, `v1/flags/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
+    await askAsPerson(this, `v2/flags/${encodeURIComponent(id)}`, { method: "DELETE" }, { alsoFine: [404] });
   }
 
   /**
@@ -229,7 +235,7 @@ export class Service {
    * @throws {CheckFailure}
    */
   async forgetFlags() {
-    await askAsPerson(this, "v1/flags", { method: "DELETE" }, { alsoFine: [404] });
+    await askAsPerson(this, "v2/flags", { method: "DELETE" }, { alsoFine: [404] });
   }
 }
 
@@ -253,7 +259,8 @@ export function fitApi({ api }) {
  *
  * @param {number} status
  * @param {{body?: any, wait?: number, check?: boolean, person?: boolean}} [answer] its JSON; the seconds that it
- *   asks to wait; whether it was asked for a verdict; whether it was asked for what may need a sign-in
+ *   asks to wait; whether it was asked for what every service of this
+ *   version has, so that a missing address tells of an older one; whether it was asked for what may need a sign-in
  * @returns {FailureKind}
  */
 export function nameFailure(status, { body, wait, check = false, person = false } = {}) {

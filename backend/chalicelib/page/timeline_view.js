@@ -189,10 +189,10 @@ function middleOf(element) {
  * @param {Thresholds} thresholds
  * @returns {[band: VerdictName, low: number, high: number][]} from bottom to top
  */
-function listBands({ real_below, fake_above }) {
+function listBands({ no_traces_below, fake_above }) {
   return [
-    ["likely_real", 0, real_below],
-    ["uncertain", real_below, fake_above],
+    ["no_traces", 0, no_traces_below],
+    ["uncertain", no_traces_below, fake_above],
     ["likely_fake", fake_above, 1],
   ];
 }

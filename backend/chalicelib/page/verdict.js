@@ -1,6 +1,6 @@
 /** What the API answers to a check, and what can be read from it. */
 
-/** @typedef {"likely_fake" | "likely_real" | "uncertain" | "no_face"} VerdictName */
+/** @typedef {"likely_fake" | "no_traces" | "uncertain" | "no_face"} VerdictName */
 
 /** @typedef {[x: number, y: number, width: number, height: number]} Box pixels of the upright picture */
 
@@ -99,9 +99,9 @@
  */
 
 /**
- * Where the bands lie: likely real below `real_below`, likely fake above `fake_above`.
+ * Where the bands lie: no traces found below `no_traces_below`, likely fake above `fake_above`.
  * @typedef {object} Thresholds
- * @property {number} real_below
+ * @property {number} no_traces_below
  * @property {number} fake_above
  * @property {Thresholds} [frame] of a video: where those of its single frames lie, if elsewhere
  */
@@ -126,8 +126,8 @@ export function pickThresholds(model, { media }) {
  * @param {Thresholds} thresholds
  * @returns {VerdictName}
  */
-export function nameBand(probability, { real_below, fake_above }) {
-  if (probability < real_below) return "likely_real";
+export function nameBand(probability, { no_traces_below, fake_above }) {
+  if (probability < no_traces_below) return "no_traces";
   return probability > fake_above ? "likely_fake" : "uncertain";
 }
 

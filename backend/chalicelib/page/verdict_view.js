@@ -8,6 +8,7 @@
 import { drawDeclared } from "./declared_view.js";
 import { drawIcon, make } from "./elements.js";
 import { drawFaceLayer } from "./face_layer.js";
+import { drawKnowledge } from "./knowledge_view.js";
 import { writeReport } from "./report.js";
 import { drawTimeline } from "./timeline_view.js";
 import { findDecisive, gatherFrame } from "./verdict.js";
@@ -49,7 +50,7 @@ import {
  * @property {string} source what was checked, in words: a file's name, "poster", "current frame"
  * @property {Language} strings
  * @property {Thresholds | null} thresholds null where they could not be loaded
- * @property {string[]} [limits] what the model cannot see
+ * @property {import("./service.js").Model | null} [model] what it knows; null or left out where that is not known
  * @property {import("./verdict.js").Credentials | null} [credentials] read from the picture in this browser
  * @property {string | null} [before] ISO time at which this browser got the same answer
  * @property {boolean} [compact] one narrow column, with what is rarely read folded away
@@ -307,16 +308,22 @@ function drawLegend({ verdict: { map } }) {
  * @param {Options} options
  * @returns {Node[]}
  */
-function drawFindings({ verdict, credentials, strings, thresholds, showBand = true, notes = [] }) {
+function drawFindings({ verdict, credentials, strings, thresholds, model = null, showBand = true, notes = [] }) {
   const words = strings.verdict;
   const probability = verdict.fake_probability;
   /** @type {Node[]} */
   const findings = [
     make("h3", { class: "unmask-headline" }, [drawIcon(verdict.verdict), words.words[verdict.verdict]]),
   ];
+  const meanings = verdict.media.kind === "video" ? words.meaningsOfVideo : words.meanings;
+  const meaning = make("p", { class: "unmask-meaning" }, [meanings[verdict.verdict]]);
+  // A low figure is read only after what it is worth.
+  const clear = verdict.verdict === "no_traces";
+  if (clear) findings.push(meaning);
   if (probability !== null) {
     const decided = findDecisive(verdict);
-    const figure = verdict.faces.length > 1 && decided >= 0 ? words.figureOfMany : words.figure;
+    const many = verdict.faces.length > 1 && decided >= 0;
+    const figure = clear ? words.figureWithoutTraces : many ? words.figureOfMany : words.figure;
     findings.push(
       make("p", { class: "unmask-probability" }, [
         make("strong", {}, [wordPercent(probability, strings, { thresholds })]),
@@ -326,8 +333,8 @@ function drawFindings({ verdict, credentials, strings, thresholds, showBand = tr
     );
     if (showBand) findings.push(drawScale(probability, strings, thresholds));
   }
-  const meanings = verdict.media.kind === "video" ? words.meaningsOfVideo : words.meanings;
-  findings.push(make("p", { class: "unmask-meaning" }, [meanings[verdict.verdict]]));
+  if (!clear) findings.push(meaning);
+  findings.push(drawKnowledge(model, strings));
   if (verdict.reasons.length > 0) {
     const reasons = verdict.reasons.map((code) => make("li", {}, [wordReason(code, strings)]));
     findings.push(make("h4", {}, [words.reasonsTitle]), make("ul", { class: "unmask-reasons" }, reasons));
@@ -343,7 +350,7 @@ function drawFindings({ verdict, credentials, strings, thresholds, showBand = tr
  * @returns {Node[]}
  */
 function drawCircumstances(options) {
-  const { verdict, strings, before, compact, limits = [] } = options;
+  const { verdict, strings, before, compact } = options;
   const words = strings.verdict;
   /** @type {Node[]} */
   const nodes = [];
@@ -353,12 +360,7 @@ function drawCircumstances(options) {
     nodes.push(make("p", { class: "unmask-cached" }, [fill(words.before, { time })]));
   } else if (verdict.cached) nodes.push(make("p", { class: "unmask-cached" }, [words.cached]));
   if (!compact) return [...nodes, drawOrigin(options), drawActions(options)];
-  nodes.push(drawActions(options), drawFold(words.details, drawOrigin(options)));
-  if (limits.length > 0) {
-    const items = limits.map((limit) => make("li", { dir: "auto" }, [limit]));
-    nodes.push(drawFold(words.limitsTitle, make("ul", { class: "unmask-limits" }, items)));
-  }
-  return nodes;
+  return [...nodes, drawActions(options), drawFold(words.details, drawOrigin(options))];
 }
 
 /**
@@ -395,8 +397,8 @@ function drawScale(probability, strings, thresholds) {
   }
   const bands = wordBands(thresholds, strings);
   const edges = {
-    likely_real: thresholds.real_below,
-    uncertain: thresholds.fake_above - thresholds.real_below,
+    no_traces: thresholds.no_traces_below,
+    uncertain: thresholds.fake_above - thresholds.no_traces_below,
     likely_fake: 1 - thresholds.fake_above,
   };
   const segments = Object.entries(edges).map(([band, part]) => {
@@ -405,7 +407,7 @@ function drawScale(probability, strings, thresholds) {
     return segment;
   });
   const keys = [
-    ["likely_real", fill(words.below, { percent: bands.real })],
+    ["no_traces", fill(words.below, { percent: bands.low })],
     ["uncertain", words.between],
     ["likely_fake", fill(words.above, { percent: bands.fake })],
   ].map(([band, range]) =>
@@ -436,7 +438,7 @@ function drawFaces({ verdict, strings, thresholds }) {
       make("span", {}, [fill(strings.verdict.faceName, { number: index + 1 })]),
       make("span", {}, [strings.verdict.words[face.verdict]]),
       make("span", { class: "unmask-value" }, [
-        face.fake_probability === null ? "" : wordShare(face.fake_probability, strings, thresholds),
+        face.fake_probability === null ? "" : wordShare(face.fake_probability, face.verdict, strings, thresholds),
       ]),
     ]),
   );

@@ -56,14 +56,16 @@ export function wordPercent(probability, strings, { thresholds, long = false } =
 }
 
 /**
- * Word a face's figure. A bare "4%" beside "likely real" would read as 4 percent real.
+ * Word a face's figure. A bare "4%" beside "no traces found" would read as a promise.
  * @param {number} probability
+ * @param {VerdictName} verdict of that face
  * @param {Language} strings
  * @param {Thresholds | null} thresholds
  * @returns {string}
  */
-export function wordShare(probability, strings, thresholds) {
-  return fill(strings.verdict.share, { percent: wordPercent(probability, strings, { thresholds }) });
+export function wordShare(probability, verdict, strings, thresholds) {
+  const { share, shareWithoutTraces } = strings.verdict;
+  return fill(verdict === "no_traces" ? shareWithoutTraces : share, { percent: wordPercent(probability, strings, { thresholds }) });
 }
 
 /**
@@ -76,24 +78,34 @@ export function wordShare(probability, strings, thresholds) {
 export function wordVerdict(judged, strings, thresholds) {
   const probability = judged.fake_probability;
   return {
-    verdict: strings.verdict.words[judged.verdict],
+    verdict: wordAlone(judged.verdict, strings),
     percent: probability === null ? null : wordPercent(probability, strings, { thresholds, long: true }),
   };
+}
+
+/**
+ * Word a verdict that stands alone: "No traces found" never goes without what that is worth.
+ * @param {VerdictName} verdict
+ * @param {Language} strings
+ * @returns {string} without a full stop at its end
+ */
+export function wordAlone(verdict, strings) {
+  return verdict === "no_traces" ? strings.verdict.noTraces : strings.verdict.words[verdict];
 }
 
 /**
  * Put the edges of the bands into words.
  * @param {Thresholds} thresholds
  * @param {Language} strings
- * @returns {{real: string, fake: string}}
+ * @returns {{low: string, fake: string}}
  */
-export function wordBands({ real_below, fake_above }, strings) {
+export function wordBands({ no_traces_below, fake_above }, strings) {
   const format = new Intl.NumberFormat(strings.locale, {
     style: "unit",
     unit: "percent",
     maximumFractionDigits: 1,
   });
-  return { real: format.format(real_below * 100), fake: format.format(fake_above * 100) };
+  return { low: format.format(no_traces_below * 100), fake: format.format(fake_above * 100) };
 }
 
 /**

@@ -43,10 +43,10 @@ def sum_up(*outcomes: Outcome) -> dict[str, Any]:
     ("before", "after", "agreements", "flips"),
     [
         ("likely_fake", "likely_fake", 1, 0),
-        ("likely_fake", "likely_real", 0, 1),
-        ("likely_real", "likely_fake", 0, 1),
+        ("likely_fake", "no_traces", 0, 1),
+        ("no_traces", "likely_fake", 0, 1),
         ("uncertain", "likely_fake", 0, 0),
-        ("likely_real", "uncertain", 0, 0),
+        ("no_traces", "uncertain", 0, 0),
         ("no_face", "likely_fake", 0, 0),
     ],
 )
@@ -58,14 +58,14 @@ def test_a_flip_is_from_one_side_to_the_other(before: str, after: str, agreement
 
 
 def test_another_picture_neither_agrees_nor_disagrees() -> None:
-    told = sum_up(outcome(before=score("likely_real"), after=score("likely_fake", sha256="b"), picture="replaced"))
+    told = sum_up(outcome(before=score("no_traces"), after=score("likely_fake", sha256="b"), picture="replaced"))
     assert (told["agreements"], told["flips"], told["other_pictures"], told["verdicts"]) == (0, 0, 1, [])
 
 
 def test_every_look_is_counted_once() -> None:
     told = sum_up(
         outcome(after=score("likely_fake", signals=2)),
-        outcome(after=score("likely_real"), kept=True),
+        outcome(after=score("no_traces"), kept=True),
         outcome("gone", picture="gone", state="gone"),
         outcome("failed", error="fetch_timeout", state="waiting"),
         outcome("failed", error="fetch_timeout", state="needs_review"),
@@ -79,7 +79,7 @@ def test_every_look_is_counted_once() -> None:
 
 def test_the_verdicts_that_moved_most_are_shown_and_no_more_than_fit() -> None:
     moved = [
-        outcome(id=str(n), before=score("likely_real", 0.1), after=score("likely_fake", 0.1 + n / 2000))
+        outcome(id=str(n), before=score("no_traces", 0.1), after=score("likely_fake", 0.1 + n / 2000))
         for n in range(3 * MOST_SHOWN)
     ]
     shown = sum_up(*moved)["changed"]
@@ -89,7 +89,7 @@ def test_the_verdicts_that_moved_most_are_shown_and_no_more_than_fit() -> None:
 
 def test_the_page_escapes_what_strangers_wrote_and_runs_nothing() -> None:
     told = sum_up(
-        outcome(host="<script>alert(1)</script>", before=score("likely_real"), after=score("likely_fake", None)),
+        outcome(host="<script>alert(1)</script>", before=score("no_traces"), after=score("likely_fake", None)),
         outcome("failed", error="<b>odd</b>"),
     )
     page = render({**ABOUT, **told})
