@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,14 @@ class DrawnView:
         label: 1 fake, 0 real.
         sample: the picture that it shows; of a forged pair, the photo that both halves are made of.
         mask: of half of a forged pair, where the two differ, float32 [s, s] in [0, 1], cut as the view is.
+        native: whether it is a square at native size, not a whole face.
     """
 
     view: np.ndarray
     label: int
     sample: Sample
     mask: np.ndarray | None = None
+    native: bool = False
 
     @property
     def made(self) -> bool:
@@ -77,6 +79,7 @@ class FaceBatches(keras.utils.PyDataset):
         cells: int = 0,
         fine: float = FINE,
         native: float = 0.0,
+        taught: Collection[str] | None = None,
         workers: int = 1,
         budget: int = BUDGET,
     ) -> None:
@@ -97,6 +100,7 @@ class FaceBatches(keras.utils.PyDataset):
             cells: side of the evidence map, where its cells are taught too; else 0.
             fine: how often a view of a whole face is hardly touched, 0 to 1.
             native: how often a view of a large face is a square at native size, 0 to 1.
+            taught: sources about whose whole faces a teacher is asked, where it is not asked about all views.
             workers: threads that prepare batches.
             budget: bytes of decoded pictures that are held; the rest is read anew each time.
 
@@ -110,7 +114,7 @@ class FaceBatches(keras.utils.PyDataset):
         self._faces, self._side, self._half = faces, side, batch_size // 2
         self.pictures = Memory(lambda index: open_picture(root, self._samples[index], settings), budget)
         self._seed, self._first_step, self._cells = seed, first_step, cells
-        self._fine, self._native = fine, native
+        self._fine, self._native, self._taught = fine, native, taught
         self._pairs = round(mix.total * self._half)
         self._classes = [self._weigh(label, weights) for label in (0, 1)]
         place = {sample.path: index for index, sample in enumerate(self._samples)}
@@ -150,17 +154,21 @@ class FaceBatches(keras.utils.PyDataset):
         return None
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return views float32 [batch, side, side, 3] in [-1, 1] and targets float32 [batch, 1 or 1 + cells²].
+        """Return views float32 [batch, side, side, 3] in [-1, 1] and targets float32 [batch, 1 or more].
 
-        The first column of the targets is the label; the others say of each cell of an evidence map what it should
-        show, see `training.losses`.
+        The first column of the targets is the label; cells² more say of each cell of an evidence map what it should
+        show, and the last one whether a teacher is asked about the view, see `training.losses`.
         """
         drawn = list(self.draw(step))
         views = normalise(np.stack([each.view for each in drawn]))
         labels = np.array([[each.label] for each in drawn], np.float32)
-        if not self._cells:
-            return views, labels
-        return views, np.hstack([labels, np.stack([self._cover(each) for each in drawn])])
+        columns = [labels]
+        if self._cells:
+            columns.append(np.stack([self._cover(each) for each in drawn]))
+        if self._taught is not None:
+            asked = [not each.native and each.sample.source in self._taught for each in drawn]
+            columns.append(np.array(asked, np.float32)[:, None])
+        return views, np.hstack(columns)
 
     def draw(self, step: int, alter: Alter = lambda pixels, box: pixels) -> Iterator[DrawnView]:
         """Yield the views of a batch in its order.
@@ -176,7 +184,8 @@ class FaceBatches(keras.utils.PyDataset):
                 sample, pixels = self._samples[index], self.pictures[index]
                 box = self._faces[sample.path].box
                 framing = self._frame(box, pixels.shape, rng)
-                yield DrawnView(self._render(alter(pixels, box), framing, rng), label, sample)
+                native = isinstance(framing, NativeFraming)
+                yield DrawnView(self._render(alter(pixels, box), framing, rng), label, sample, native=native)
         indices, odds = self._blendable
         for index in rng.choice(indices, self._pairs, p=odds) if self._pairs else ():
             forgery = self._forger.draw(self._samples[index], rng)
@@ -186,7 +195,8 @@ class FaceBatches(keras.utils.PyDataset):
             for label, half in enumerate((pair.real, pair.fake)):
                 # Both halves go through one and the same degradation.
                 view = self._render(alter(half, box), framing, np.random.default_rng(seed))
-                yield DrawnView(view, label, forgery.sample, framing.apply(pair.mask))
+                native = isinstance(framing, NativeFraming)
+                yield DrawnView(view, label, forgery.sample, framing.apply(pair.mask), native)
 
     def _frame(
         self, box: tuple[float, float, float, float], shape: tuple[int, ...], rng: np.random.Generator

@@ -165,7 +165,12 @@ def compile_for(network: keras.Model, phase: Phase, recipe: Recipe, steps: int) 
     """Set how a phase trains what is trainable of a network; its epochs have so many steps."""
     network.compile(
         optimizer=make_optimizer(phase, recipe, steps),
-        loss=TaughtLoss(recipe.map_weight, recipe.label_smoothing, recipe.distilled if recipe.teacher else 0.0),
+        loss=TaughtLoss(
+            recipe.map_weight,
+            recipe.label_smoothing,
+            recipe.distilled if recipe.teacher else 0.0,
+            bool(recipe.taught),
+        ),
         metrics=[LogitAccuracy()],
     )
 
@@ -187,6 +192,7 @@ def make_batches(recipe: Recipe, data: Data, network: keras.Model, epochs: int =
             cells=count_cells(network) if recipe.map_weight else 0,
             fine=recipe.fine,
             native=recipe.native,
+            taught=recipe.taught or None,
             workers=WORKERS,
         )
     return PassBatches(

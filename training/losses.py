@@ -30,6 +30,7 @@ class TaughtLoss(keras.losses.Loss):
         map_weight: float = 0.0,
         label_smoothing: float = 0.0,
         distilled: float = 0.0,
+        selective: bool = False,
         name: str = "taught_loss",
     ) -> None:
         """Take how much each part counts.
@@ -39,16 +40,19 @@ class TaughtLoss(keras.losses.Loss):
             label_smoothing: in [0, 1).
             distilled: share of the logit's loss that is the distance from the teacher, 0 to 1. Above 0 the last answer
                 is the teacher's logit.
+            selective: whether the last target says of each view if the teacher is asked about it.
             name: of the loss.
         """
         super().__init__(name=name)
         self._map_weight, self._smoothing, self._distilled = map_weight, label_smoothing, distilled
+        self._selective = selective
 
     def call(self, targets: keras.KerasTensor, answers: keras.KerasTensor) -> keras.KerasTensor:
         """Return the loss of each view [N].
 
         Args:
-            targets: [N, 1 + cells]: the label, and of each cell the share that was forged, below 0 where nobody knows.
+            targets: [N, 1 + cells]: the label, and of each cell the share that was forged, below 0 where nobody knows;
+                [N, 1 + cells + 1] where selective: 1 where the teacher is asked, 0 where the label alone counts.
             answers: [N, 1 + cells] or, with a teacher, [N, 1 + cells + 1]; see `training.learners`.
         """
         labels, logits = targets[:, 0], answers[:, 0]
@@ -57,9 +61,10 @@ class TaughtLoss(keras.losses.Loss):
         if self._distilled:
             away = ops.abs(logits - answers[:, -1])
             distance = ops.where(away < FAR, 0.5 * away * away, FAR * (away - 0.5 * FAR))
-            loss = (1 - self._distilled) * loss + self._distilled * distance
+            share = self._distilled * (targets[:, -1] if self._selective else 1.0)
+            loss = (1 - share) * loss + share * distance
         if self._map_weight:
-            covered = targets[:, 1:]
+            covered = targets[:, 1:-1] if self._selective else targets[:, 1:]
             evidence = answers[:, 1 : 1 + covered.shape[1]]
             inside = ops.cast(covered >= INSIDE, evidence.dtype)
             outside = ops.cast(ops.logical_and(covered >= 0, covered <= OUTSIDE), evidence.dtype)
@@ -73,6 +78,7 @@ class TaughtLoss(keras.losses.Loss):
             "map_weight": self._map_weight,
             "label_smoothing": self._smoothing,
             "distilled": self._distilled,
+            "selective": self._selective,
             "name": self.name,
         }
 

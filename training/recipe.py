@@ -83,6 +83,8 @@ class Recipe:
             teaches the logit alone.
         teacher: a .keras network whose logits are learnt too, of the very views of draws; "" for none.
         distilled: share of the logit's loss that is the distance from the teacher.
+        taught: sources about whose whole faces alone the teacher is asked, so that a network that learns of new ones
+            does not forget what the teacher knows (Li & Hoiem 2016); all views where empty.
         rounding: steps of int8 of the noise that it is trained under, so that it bears to be quantised; 0 for none.
         left_out: sources or methods whose fakes take no part, neither in training nor in validation.
         limit: at most so many training pictures a class, and validation pictures in proportion; 0 for all.
@@ -110,6 +112,7 @@ class Recipe:
     map_weight: float = 0.3
     teacher: str = ""
     distilled: float = 0.5
+    taught: tuple[str, ...] = ()
     rounding: float = 0.0
     left_out: tuple[str, ...] = ()
     limit: int = 0
@@ -140,13 +143,16 @@ class Recipe:
         _check(bool(self.phases) != (self.sampling == "support_vectors"), "phases are of networks", self.phases)
         _check(not self.map_weight or self.sampling == "draws", "map_weight is of draws", self.map_weight)
         _check(not self.teacher or self.sampling == "draws", "a teacher is of draws", self.teacher)
+        _check(not self.taught or bool(self.teacher), "taught needs a teacher", self.taught)
         _check(not self.source_weights or self.sampling == "draws", "source weights are of draws", self.source_weights)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, of JSON's types alone."""
-        stated = {**asdict(self), "phases": [asdict(phase) for phase in self.phases], "left_out": [*self.left_out]}
+        stated = {**asdict(self), "phases": [asdict(phase) for phase in self.phases]}
+        for name in ("left_out", "taught"):
+            stated[name] = [*stated[name]]
         # So that a run that was begun before there were these goes on.
-        for name in ("left_out", "native"):
+        for name in ("left_out", "native", "taught"):
             if not stated[name]:
                 del stated[name]
         return stated
@@ -160,7 +166,8 @@ class Recipe:
         """
         try:
             phases = tuple(Phase(**phase) for phase in stated["phases"])
-            return cls(**{**stated, "phases": phases, "left_out": tuple(stated.get("left_out", ()))})
+            names = {name: tuple(stated.get(name, ())) for name in ("left_out", "taught")}
+            return cls(**{**stated, "phases": phases, **names})
         except (KeyError, TypeError) as error:
             raise ValueError(f"The recipe cannot be read: {error}") from error
 
@@ -191,6 +198,7 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
                 "map_weight",
                 "teacher",
                 "distilled",
+                "taught",
                 "rounding",
                 *FORGERIES,
             )

@@ -90,3 +90,20 @@ def test_the_mask_lies_in_the_view_as_the_forgery_does(collection: Path, faces: 
             agreeing.append(changed[mask].mean() > changed[~mask].mean())
     assert len(agreeing) > 5
     assert np.mean(agreeing) > 0.9
+
+
+def test_a_teacher_is_asked_about_whole_faces_of_the_sources_it_knows(
+    collection: Path, faces: dict[str, LocatedFace]
+) -> None:
+    samples = read_manifest(collection / "faces.csv")
+    known = samples[0].source
+    options = {"side": 64, "batch_size": 16, "weights": {}, "mix": HALF_MADE, "settings": Settings(), "seed": 3}
+    batches = FaceBatches(samples, faces, collection, native=0.5, taught=(known,), **options)  # type: ignore[arg-type]
+    asked, shown = set(), set()
+    for step in range(6):
+        _, targets = batches[step]
+        for view, flag in zip(batches.draw(step), targets[:, -1], strict=True):
+            assert flag == (view.sample.source == known and not view.native)
+            asked.add(flag)
+            shown.add(view.native)
+    assert asked == shown == {0, 1}

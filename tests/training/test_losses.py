@@ -49,6 +49,17 @@ def test_label_and_teacher_share_the_loss() -> None:
     assert cost([1, 0], [3, 0, 2], distilled=0.25) == pytest.approx(0.75 * alone + 0.25 * taught, abs=1e-5)
 
 
+def test_a_teacher_is_asked_where_the_targets_say_so() -> None:
+    def both(asked: float) -> float:
+        loss = TaughtLoss(1.0, distilled=0.5, selective=True)
+        targets, answers = [1, 0, 0, asked], [3, 4, -4, 5]
+        return float(loss(np.array([targets], np.float32), np.array([answers], np.float32)))
+
+    label, cells = np.log1p(np.exp(-3)), 4 / 2
+    assert both(0) == pytest.approx(label + cells, abs=1e-5)
+    assert both(1) == pytest.approx(0.5 * label + 0.5 * 2 + cells, abs=1e-5)
+
+
 def test_the_teachers_answer_is_no_cell() -> None:
     quiet, loud = (cost([0, 0, 0], [-3, -1, -1, said], distilled=1e-9) for said in (-3, 9))
     assert quiet == pytest.approx(loud, abs=1e-4)

@@ -64,6 +64,12 @@ def list_presets(context: click.Context, option: click.Parameter, wanted: bool) 
 @click.option("--map-weight", type=float, help="How much the cells of the evidence map count; likewise, 0 for none.")
 @click.option("--teacher", metavar="FILE", help="A .keras network, an ensemble's say, whose logits are learnt too.")
 @click.option("--distilled", type=float, help="Share of the logit's loss that is the distance from the teacher.")
+@click.option(
+    "--taught",
+    multiple=True,
+    metavar="SOURCE",
+    help="Ask the teacher about whole faces of this source alone, so that what it knows is not forgotten; repeatable.",
+)
 @click.option("--rounding", type=float, help="Steps of int8 of the noise that it is trained under, to be quantised.")
 @click.option("--width", type=float, help="MobileNetV2's width (alpha); student.")
 @click.option("--unfreeze-from", type=int, help="First block that is trained; student.")
@@ -76,6 +82,7 @@ def train(
     repeat: Path | None,
     source_weights: tuple[str, ...],
     left_out: tuple[str, ...],
+    taught: tuple[str, ...],
     **options: int | float | str | None,
 ) -> None:
     """Train a detector on labelled faces: ours, or one of the source projects' by name.
@@ -98,6 +105,8 @@ def train(
         changes["source_weights"] = _parse_weights(source_weights)
     if left_out:
         changes["left_out"] = left_out
+    if taught:
+        changes["taught"] = taught
     if repeat and (preset or changes):
         raise click.UsageError("--repeat takes everything from the record; leave out --preset and what changes one.")
 
