@@ -166,6 +166,19 @@ def test_the_command_writes_figures_and_scores(root: Path, tmp_path: Path) -> No
     assert max(map(len, answer.output.splitlines())) <= 140
 
 
+def test_several_sets_are_scored_as_one(root: Path, tmp_path: Path) -> None:
+    header, *rows = (root / "faces.csv").read_text().splitlines()
+    for name, few in (("a", rows[:2]), ("b", rows[-2:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *few]) + "\n")
+    faces = ("--faces", tmp_path / "a.csv", "--faces", tmp_path / "b.csv", "--root", root, "--root", root)
+    answer = run(*faces, "--json", tmp_path / "out.json")
+    assert answer.exit_code == 0, answer.output
+    scores = json.loads((tmp_path / "out.json").read_text())["scores"]
+    expected = [f"{root.name}/{row.split(',')[0]}" for row in (*rows[:2], *rows[-2:])]
+    assert [row["path"] for row in scores] == expected
+    assert all("error" not in row for row in scores)
+
+
 def test_the_rows_asked_for_are_the_table(root: Path, tmp_path: Path) -> None:
     asked = ("--row", "everywhere=studio,street:street", "--row", "by method=checks", "--left-out", "studio")
     answer = run("--faces", root / "faces.csv", *asked, "--json", tmp_path / "out.json")

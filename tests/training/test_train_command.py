@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from training import trainer
 from training.commands.train import train
+from training.manifest import read_manifest
 from training.presets import names
 
 
@@ -93,3 +94,23 @@ def test_an_interruption_is_a_sentence_and_exit_130(
     result = call("--faces", collection / "faces.csv", "--out", tmp_path / "run", "--weights", "none")
     assert result.exit_code == 130, result.output
     assert "goes on after the last whole epoch" in result.output
+
+
+def test_several_sets_are_trained_on_as_one_in_the_run_folder(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Path] = []
+    monkeypatch.setattr(trainer, "train", lambda recipe, manifest, root, run, **_: given.extend((manifest, root, run)))
+    header, *rows = (collection / "faces.csv").read_text().splitlines()
+    for name, half in (("a", rows[::2]), ("b", rows[1::2])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *half]) + "\n")
+    faces = ("--faces", tmp_path / "a.csv", "--faces", tmp_path / "b.csv")
+    result = call(*faces, "--root", collection, "--root", collection, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    manifest, root, run = given
+    assert (root, run) == (tmp_path / "run/data", tmp_path / "run")
+    samples = read_manifest(manifest)
+    assert len(samples) == len(rows)
+    assert all((root / sample.path).is_file() for sample in samples)
+    result = call(*faces, "--root", collection, "--out", tmp_path / "run")
+    assert (result.exit_code, "2 --faces, 1 --root" in result.output) == (2, True)

@@ -44,7 +44,7 @@ ROWS_AT_ONCE = 512
 def find_persons(
     members: Sequence[Member], out: Path, workers: int = 1, report: Callable[[str], None] = lambda line: None
 ) -> list[Pair]:
-    """Return pairs of faces of two groups that show one person, by index.
+    """Return pairs of faces of two groups that show one person, by index; one of the two at least is real.
 
     Args:
         members: faces that are saved in `out`.
@@ -75,7 +75,9 @@ def find_persons(
     if jobs:
         _write(out / PERSONS, known)
     numbers_of = np.array([known[member.face.sha256] for member in members], np.float32).reshape(-1, NUMBERS)
-    return pair_same(numbers_of, [member.sample.group for member in members])
+    pairs = pair_same(numbers_of, [member.sample.group for member in members])
+    # Faces that one generator drew from one prompt resemble each other as those of one person do: they would chain.
+    return [(one, other) for one, other in pairs if not (members[one].sample.label and members[other].sample.label)]
 
 
 def pair_same(numbers: np.ndarray, groups: Sequence[str], distance: float = DISTANCE) -> list[Pair]:

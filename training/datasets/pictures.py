@@ -20,6 +20,8 @@ from training.splits import PARTS
 ACROSS = 8
 TILE = 112
 GAP = 4
+# Sources of which the plot of the class balance shows bars.
+MOST_BARS = 40
 # Blue and orange stay apart for every kind of colour vision; a part is told by its brightness too.
 COLOURS = {"real": "#2b6ca3", "fake": "#d9772b"}
 
@@ -68,10 +70,13 @@ def _shuffle(seed: int, name: str) -> bytes:
 def draw_balance(summary: dict[str, Any]) -> bytes:
     """Draw faces by source and by part, real beside fake; returns a PNG."""
 
+    sources, title_of_sources = summary["sources"], "by source"
+    if len(sources) > MOST_BARS:
+        largest = sorted(sources, key=lambda name: -sources[name]["real"] - sources[name]["fake"])[:MOST_BARS]
+        sources, title_of_sources = {name: sources[name] for name in largest}, f"of the {MOST_BARS} largest sources"
+
     def draw(axes: Sequence[Any]) -> None:
-        for axis, title, counts in zip(
-            axes, ("by source", "by part"), (summary["sources"], summary["parts"]), strict=True
-        ):
+        for axis, title, counts in zip(axes, (title_of_sources, "by part"), (sources, summary["parts"]), strict=True):
             names = list(counts)
             at = np.arange(len(names))
             for offset, label in ((-0.2, "real"), (0.2, "fake")):
@@ -87,7 +92,7 @@ def draw_balance(summary: dict[str, Any]) -> bytes:
         # Above the plots: in one, it would lie over a bar sooner or later.
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
-    return _plot(draw, height=1.5 + 0.5 * max(len(summary["sources"]), len(PARTS)))
+    return _plot(draw, height=1.5 + 0.5 * max(len(sources), len(PARTS)))
 
 
 def draw_sizes(members: Sequence[Member]) -> bytes:

@@ -196,13 +196,14 @@ def _find(members: Sequence[Member], twins: Sequence[Twin]) -> list[str]:
         if len(labels) < len(LABELS):
             lacks = "no face" if not labels else f"no {LABELS[1 - labels.pop()]} face"
             findings.append(f"The part {part} holds {lacks}: there are too few groups to fill three parts.")
-    for source in _names(members):
-        labels = {member.sample.label for member in members if member.sample.source == source}
-        if len(labels) == 1:
-            findings.append(
-                f"The source {source} holds {LABELS[labels.pop()]} faces only: a network may learn the source "
-                "instead of the forgery."
-            )
+    alone = [
+        source for source in _names(members) if len({m.sample.label for m in members if m.sample.source == source}) == 1
+    ]
+    if alone:
+        findings.append(
+            f"{len(alone)} of {len(_names(members))} sources hold faces of one label only: {_quote(alone)}; a network "
+            "may learn the source instead of the forgery."
+        )
     return findings
 
 

@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from training.datasets.builder import build
 from training.datasets.clips import DatasetError
+from training.datasets.pictures import MOST_BARS, draw_balance
 from training.datasets.plan import Plan
 from training.manifest import ManifestError
 
@@ -147,3 +150,15 @@ def test_a_damaged_record_of_parts_is_refused_with_the_cure(collect: Any, tmp_pa
         (out / "dealt.csv").write_text(text)
         with pytest.raises(DatasetError, match=r"dealt\.csv .*delete it to deal all faces anew"):
             build(source, out, PLAN)
+
+
+def test_the_plot_of_hundreds_of_sources_stays_readable() -> None:
+    counts = {"real": 3, "fake": 0, "groups": 3}
+    parts = dict.fromkeys(("train", "validation", "test"), counts)
+    heights = [
+        cv2.imdecode(
+            np.frombuffer(draw_balance({"sources": sources, "parts": parts}), np.uint8), cv2.IMREAD_COLOR
+        ).shape[0]
+        for sources in ({f"s{i:03}": counts for i in range(number)} for number in (MOST_BARS, 300))
+    ]
+    assert heights[0] == heights[1]

@@ -25,9 +25,9 @@ from training.manifest import Sample
 LANDMARKS = ((60.0, 80.0), (120.0, 70.0), (92.0, 105.0), (72.0, 140.0), (122.0, 132.0))
 
 
-def member(path: str, group: str) -> Member:
+def member(path: str, group: str, label: int = 0) -> Member:
     face = SavedFace(path, 0, 0.0, 200, (0, 0, 1, 1), LANDMARKS, 1.0, ("0", "0"), f"hash of {path}")
-    return Member(Sample(path, 0, "tv", "", group), face, Clip(path, 0, "tv", "", (group,)))
+    return Member(Sample(path, label, "tv", "", group), face, Clip(path, label, "tv", "", (group,)))
 
 
 def test_faces_that_lie_near_each_other_are_paired_across_groups_alone() -> None:
@@ -81,6 +81,14 @@ def test_faces_are_looked_at_once_and_one_that_cannot_be_is_like_no_other(
     (tmp_path / "persons.npz").write_bytes(b"damaged")
     with pytest.raises(DatasetError, match=r"persons\.npz is damaged; delete it"):
         find_persons(members, tmp_path)
+
+
+def test_two_fakes_alone_are_not_taken_for_one_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persons, "require_installed", lambda: None)
+    monkeypatch.setattr(persons, "_describe_all", lambda jobs, _: ((job, np.zeros(128, np.float32)) for job in jobs))
+    members = [member("a", "anna", label=1), member("b", "bert", label=1), member("c", "cleo")]
+    assert find_persons(members, tmp_path) == [(0, 2), (1, 2)]
+    assert find_persons(members[:2], tmp_path) == []
 
 
 def test_without_dlib_it_is_said_what_to_install_before_any_work(
