@@ -117,6 +117,7 @@ class FaceBatches(keras.utils.PyDataset):
         self._fine, self._native, self._taught = fine, native, taught
         self._pairs = round(mix.total * self._half)
         self._classes = [self._weigh(label, weights) for label in (0, 1)]
+        self._originals = find_originals(self._samples)
         place = {sample.path: index for index, sample in enumerate(self._samples)}
         self._forger = Forger(self._samples, faces, lambda sample: self.pictures[place[sample.path]], mix)
         self._blendable = self._keep_blendable()
@@ -179,13 +180,10 @@ class FaceBatches(keras.utils.PyDataset):
                 stay those of the picture as it is.
         """
         rng = np.random.default_rng((self._seed, self._first_step + step))
-        for label, (indices, odds) in enumerate(self._classes):
-            for index in rng.choice(indices, self._half - self._pairs, p=odds):
-                sample, pixels = self._samples[index], self.pictures[index]
-                box = self._faces[sample.path].box
-                framing = self._frame(box, pixels.shape, rng)
-                native = isinstance(framing, NativeFraming)
-                yield DrawnView(self._render(alter(pixels, box), framing, rng), label, sample, native=native)
+        collected = self._half - self._pairs
+        reals, fakes = (rng.choice(indices, collected, p=odds) for indices, odds in self._classes)
+        for real, fake in zip(reals, fakes, strict=True):
+            yield from self._draw_two(int(real), int(fake), rng, alter)
         indices, odds = self._blendable
         for index in rng.choice(indices, self._pairs, p=odds) if self._pairs else ():
             forgery = self._forger.draw(self._samples[index], rng)
@@ -197,6 +195,29 @@ class FaceBatches(keras.utils.PyDataset):
                 view = self._render(alter(half, box), framing, np.random.default_rng(seed))
                 native = isinstance(framing, NativeFraming)
                 yield DrawnView(view, label, forgery.sample, framing.apply(pair.mask), native)
+
+    def _draw_two(self, real: int, fake: int, rng: np.random.Generator, alter: Alter) -> Iterator[DrawnView]:
+        """Yield a view of a real picture and one of a collected fake.
+
+        Where the photo that a fake was made of is known, it takes the other's place and goes through the very same, as
+        the halves of a forged pair do: then nothing but what made the fake tells the two apart.
+        """
+        original = self._originals.get(fake)
+        if original is not None and self.pictures[original].shape == self.pictures[fake].shape:
+            box = self._faces[self._samples[original].path].box
+            framing = self._frame(box, self.pictures[original].shape, rng)
+            seed = int(rng.integers(2**63))
+            shown = [(index, box, framing, np.random.default_rng(seed)) for index in (original, fake)]
+        else:
+            boxes = [self._faces[self._samples[index].path].box for index in (real, fake)]
+            framings = [
+                self._frame(box, self.pictures[index].shape, rng)
+                for index, box in zip((real, fake), boxes, strict=True)
+            ]
+            shown = [(index, box, own, rng) for index, box, own in zip((real, fake), boxes, framings, strict=True)]
+        for label, (index, box, framing, chance) in enumerate(shown):
+            view = self._render(alter(self.pictures[index], box), framing, chance)
+            yield DrawnView(view, label, self._samples[index], native=isinstance(framing, NativeFraming))
 
     def _frame(
         self, box: tuple[float, float, float, float], shape: tuple[int, ...], rng: np.random.Generator
@@ -222,3 +243,16 @@ class FaceBatches(keras.utils.PyDataset):
             return np.full(self._cells**2, UNKNOWN, np.float32)
         forged = (drawn.mask > FORGED * drawn.mask.max()).astype(np.float32)
         return cv2.resize(forged, (self._cells, self._cells), interpolation=cv2.INTER_AREA).ravel()
+
+
+def find_originals(samples: Sequence[Sample]) -> dict[int, int]:
+    """Return of each collected fake, by index, the index of the photo that it was made of, where that is known.
+
+    It is known where a group, such as an original and what was made of it, holds a single real picture.
+    """
+    reals: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        if not sample.label:
+            reals.setdefault(sample.group, []).append(index)
+    sole = {group: indices[0] for group, indices in reals.items() if len(indices) == 1}
+    return {i: sole[sample.group] for i, sample in enumerate(samples) if sample.label and sample.group in sole}

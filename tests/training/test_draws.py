@@ -10,10 +10,10 @@ import pytest
 
 from chalicelib.detector import normalise
 from chalicelib.settings import Settings
-from training.batches import FORGED, UNKNOWN, FaceBatches
+from training.batches import FORGED, UNKNOWN, FaceBatches, find_originals
 from training.faces import LocatedFace
 from training.forgeries.mix import Mix
-from training.manifest import read_manifest
+from training.manifest import Sample, read_manifest
 from training.probes import cover
 
 HALF_MADE = Mix(0.25, 0.25)
@@ -64,9 +64,9 @@ def test_cells_are_taught_where_a_pair_was_forged_and_nowhere_else(
     collection: Path, faces: dict[str, LocatedFace]
 ) -> None:
     draws = make(collection, faces, Mix(0.5), cells=4)
-    targets = draws[1][1]
+    targets = draws[2][1]
     assert targets.shape == (16, 1 + 16)
-    for drawn, (label, *cells) in zip(draws.draw(1), targets, strict=True):
+    for drawn, (label, *cells) in zip(draws.draw(2), targets, strict=True):
         assert label == drawn.label
         if not label:
             assert not any(cells)
@@ -107,3 +107,40 @@ def test_a_teacher_is_asked_about_whole_faces_of_the_sources_it_knows(
             asked.add(flag)
             shown.add(view.native)
     assert asked == shown == {0, 1}
+
+
+def test_a_fake_and_the_photo_that_it_was_made_of_go_through_the_same(tmp_path: Path) -> None:
+    """Both pictures are one and the same here, so that whatever is drawn for them must be equal too."""
+    pixels = np.random.default_rng(0).integers(0, 256, (120, 120, 3), np.uint8)
+    rows = ["path,label,source,group"]
+    for number in range(6):
+        for label in ("real", "fake"):
+            cv2.imwrite(str(tmp_path / f"{label}{number}.png"), np.roll(pixels, 9 * number, 0))
+            rows.append(f"{label}{number}.png,{label},{label}s,pair {number}")
+    (tmp_path / "faces.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    samples = read_manifest(tmp_path / "faces.csv")
+    face = LocatedFace((30.0, 30.0, 60.0, 60.0), ((45, 50), (75, 50), (60, 65), (48, 78), (72, 78)))
+    batches = FaceBatches(
+        samples,
+        {sample.path: face for sample in samples},
+        tmp_path,
+        side=48,
+        batch_size=8,
+        weights={},
+        mix=Mix(0.0),
+        settings=Settings(),
+        seed=0,
+        native=0.5,
+    )
+    drawn = [view for step in range(8) for view in batches.draw(step)]
+    assert {view.native for view in drawn} == {False, True}
+    for real, fake in zip(drawn[::2], drawn[1::2], strict=True):
+        assert (real.label, fake.label) == (0, 1)
+        assert real.sample.group == fake.sample.group
+        assert np.array_equal(real.view, fake.view)
+
+
+def test_whose_original_is_not_sure_has_none() -> None:
+    rows = [(0, "a"), (1, "a"), (1, "a"), (0, "b"), (0, "b"), (1, "b"), (1, "c"), (0, "d")]
+    samples = [Sample(f"{i}.png", label, "some", "", group) for i, (label, group) in enumerate(rows)]
+    assert find_originals(samples) == {1: 0, 2: 0}
