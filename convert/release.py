@@ -22,13 +22,14 @@ from convert.quantisation import GateError, Loss, Quantiser, compare_kernels, me
 from convert.quantisation_aware import LEARNING_RATE, fine_tune
 from convert.views import BATCH, Held, Views
 from training.bench import Bench
-from training.calibration import fit_calibrations
+from training.calibration import Fitted, fit_calibrations
 from training.comparison import examine
 from training.contrasts import Contrast
 from training.crops import predict_logits
 from training.evaluation import to_json
 from training.faces import LocatedFace, locate_faces
 from training.files import hash_file
+from training.left_out_runs import LeftOutRun
 from training.levels import name_clips
 from training.localisation import localise
 from training.manifest import Sample, count_by_source, read_manifest
@@ -97,6 +98,7 @@ def release(
     quantise_aware_steps: int = 0,
     contrasts: Sequence[Contrast] = (),
     degradations: bool = True,
+    left_out_runs: Sequence[LeftOutRun] = (),
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Quantise a network, prove that little was lost, calibrate it, measure it, and write it out.
@@ -120,6 +122,8 @@ def release(
         quantise_aware_steps: of fine-tuning; 0 for none.
         contrasts: rows that the card's figures begin with.
         degradations: whether to try degraded pictures too, which takes minutes.
+        left_out_runs: scores by networks like this one that were trained without some families of fakes; the lower
+            threshold is then also as low as these ask for.
         report: receives lines for a person.
 
     Returns:
@@ -154,7 +158,7 @@ def release(
                 views.sample(parts["train"]),
                 lambda: views.draw(parts["train"]),
                 quantise_aware_steps,
-                _Trial(student, views.hold(parts["validation"]), staging, facts, settings),
+                _Trial(student, views.hold(parts["validation"]), staging, facts, settings, left_out_runs),
                 report,
             ),
         }
@@ -209,26 +213,37 @@ class _Trial:
         views: how many it is tried on.
     """
 
-    def __init__(self, student: keras.Model, validation: Held, staging: Path, facts: Facts, settings: Settings) -> None:
+    def __init__(
+        self,
+        student: keras.Model,
+        validation: Held,
+        staging: Path,
+        facts: Facts,
+        settings: Settings,
+        left_out_runs: Sequence[LeftOutRun] = (),
+    ) -> None:
         self._float_logits = predict_logits(student, validation.views)
         self.views = len(validation.views)
         self._validation, self._staging, self._facts, self._settings = validation, staging, facts, settings
+        self._left_out_runs = left_out_runs
 
     def run(self, model: bytes, float_operators: int, steps: int, report: Callable[[str], None]) -> _Tried:
         """Try a model, and say what it loses; see `_Tried`."""
         views, labels = self._validation.views, self._validation.labels
         self.stage(model)
         logits = Detector(self._staging, self._settings.threads).score(views)[0]
-        calibrations = fit_calibrations(
-            labels, logits, self._validation.sources, self._validation.groups, self._validation.clips
+        held = self._validation
+        fitted = fit_calibrations(
+            labels, logits, held.sources, held.groups, held.clips, held.methods, self._left_out_runs
         )
+        picture = fitted.calibrations.picture
         loss = measure_loss(
             labels,
-            calibrate(calibrations.picture, self._float_logits),
-            calibrate(calibrations.picture, logits),
+            calibrate(picture, self._float_logits),
+            calibrate(picture, logits),
             compare_kernels(model, views[::KERNEL_STRIDE]),
         )
-        tried = _Tried(model, float_operators, steps, loss, calibrations)
+        tried = _Tried(model, float_operators, steps, loss, fitted)
         report(tried.describe())
         return tried
 
@@ -249,14 +264,14 @@ class _Tried:
         float_operators: at the start of the network that stay in float.
         steps: of fine-tuning before.
         loss: against the float student.
-        calibrations: how it is to be read.
+        fitted: how it is to be read, and what that promises.
     """
 
     model: bytes
     float_operators: int
     steps: int
     loss: Loss
-    calibrations: Calibrations
+    fitted: Fitted
 
     def describe(self) -> str:
         """Return a line for a person."""
@@ -294,7 +309,8 @@ def _quantise_within_gate(
     return {
         "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(best.model).hexdigest()[:8]}",
         "bytes": len(best.model),
-        "calibration": asdict(best.calibrations),
+        "calibration": asdict(best.fitted.calibrations),
+        "promise": best.fitted.promise,
         "quantisation": {
             "float_operators": best.float_operators,
             "quantise_aware_steps": best.steps,

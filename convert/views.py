@@ -34,6 +34,7 @@ class Held:
         views: uint8 RGB [N, S, S, 3].
         labels: int [N], 1 fake.
         sources: of each view.
+        methods: of each view, how the fake was made; "" where that is not known.
         groups: of each view.
         clips: of each view, "" where it is a photo.
     """
@@ -41,6 +42,7 @@ class Held:
     views: np.ndarray
     labels: np.ndarray
     sources: list[str]
+    methods: list[str]
     groups: list[str]
     clips: list[str]
 
@@ -91,6 +93,7 @@ class Views:
             views=self.show(kept),
             labels=np.tile([sample.label for sample in kept], 2),
             sources=[sample.source for sample in kept] * 2,
+            methods=[sample.method for sample in kept] * 2,
             groups=[sample.group for sample in kept] * 2,
             # Degraded frames are a clip of their own, or each would be counted twice in its mean.
             clips=served + [f"{clip} degraded" if clip else "" for clip in served],

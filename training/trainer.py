@@ -247,13 +247,16 @@ def _make_card(
         "left_out": [*recipe.left_out],
     }
     try:
-        calibration = fit_calibrations(
+        fitted = fit_calibrations(
             labels,
             logits,
             [sample.source for sample in samples],
             [sample.group for sample in samples],
             [clips.get(sample.path, "") for sample in samples],
+            [sample.method for sample in samples],
         )
+        calibration = fitted.calibrations
+        card["promise"] = fitted.promise
     except ValueError as error:
         calibration = UNCALIBRATED
         card["uncalibrated"] = f"The logits are taken as they are: {error}."
