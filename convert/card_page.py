@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.promise import is_stranger, spell_cell, tell_promise
 from training.reporting.summary import spell, spell_interval
 
 BANDS = {
     "face_side": "Larger side of the face",
     "apparent_skin_tone": "Apparent skin tone (individual typology angle of the cheeks, as the picture shows them)",
 }
+
+MEDIA = {"picture": "Pictures", "frame": "Single frames", "video": "Clips"}
 
 
 def describe_model(card: Mapping[str, Any]) -> str:
@@ -36,6 +39,7 @@ def describe_model(card: Mapping[str, Any]) -> str:
         f"Called likely fake are {_percent(overall, 'real_called_fake')} of the real pictures and "
         f"{_percent(overall, 'fake_called_fake')} of the fakes; {_percent(overall, 'uncertain')} of all are uncertain. "
         f"The expected calibration error is {spell(overall.get('ece'))}.",
+        *_tell_promises(card.get("promise", {})),
         *([_tabulate_degradations(card["degradations"])] if card["degradations"] else []),
         *(f"## {title}\n" + _tabulate(card["bands"][name]) for name, title in BANDS.items()),
         "The data names nobody's age, sex or skin; what cheeks look like in a picture stands in for the last, and for "
@@ -107,6 +111,36 @@ def _tabulate_degradations(degradations: Mapping[str, Mapping[str, Any]]) -> str
         for name, figures in degradations.items()
     ]
     return "## After degradation\n" + _lay_out(["", "pictures", "AUC (95 %, by group)", "uncertain"], rows)
+
+
+def _tell_promises(promises: Mapping[str, Any]) -> list[str]:
+    """Return a section on sources left out: what the thresholds do to each that took no part in choosing them."""
+    if not promises:
+        return []
+    parts = [
+        "## Sources left out\nEach source of real pictures and each family of fakes was left out in turn, the "
+        "thresholds were found anew without it, and it was judged by them; on validation groups."
+    ]
+    for medium, promise in promises.items():
+        parts.append(f"{MEDIA[medium]}: these thresholds rest on {promise['rests_on']}.")
+        if "rows" not in promise:
+            continue
+        parts += tell_promise(promise)
+        header = ["source left out", "number", "called fake", "below the lower threshold", "no verdict", "promise kept"]
+        keys = ("pictures", "called_fake", "called_low", "uncertain", "kept")
+        parts.append(
+            _lay_out(
+                header,
+                [
+                    [
+                        f"{row['label']}: {row['source']}" + (", never trained on" if is_stranger(row) else ""),
+                        *(spell_cell(row[key]) for key in keys),
+                    ]
+                    for row in promise["rows"]
+                ],
+            )
+        )
+    return parts
 
 
 def _tell_places(localisation: Mapping[str, Any]) -> str:

@@ -59,6 +59,14 @@ def faces(out: Path) -> None:
     show_default=True,
     help="Try degraded pictures for the card, too; minutes.",
 )
+@click.option(
+    "--left-out-run",
+    "left_out_runs",
+    multiple=True,
+    type=EXISTING_FILE,
+    help="Scores of a network trained without some families: what `unmask evaluate --json` wrote, or a CSV; "
+    "repeatable. The lower threshold then keeps its promise for these families too.",
+)
 def detector(
     network: Path,
     faces: tuple[Path, ...],
@@ -69,6 +77,7 @@ def detector(
     qat_steps: int,
     rows: tuple[str, ...],
     degradations: bool,
+    left_out_runs: tuple[Path, ...],
 ) -> None:
     """Quantise a trained network to int8, prove that little was lost, calibrate it and write its card.
 
@@ -84,6 +93,7 @@ def detector(
     from convert.release import Facts, release
     from training.contrasts import parse_contrasts
     from training.files import WriteFailed
+    from training.left_out_runs import read_left_out_run
     from training.manifest import ManifestError
 
     try:
@@ -97,6 +107,7 @@ def detector(
             quantise_aware_steps=qat_steps,
             contrasts=parse_contrasts(rows),
             degradations=degradations,
+            left_out_runs=[read_left_out_run(path) for path in left_out_runs],
             report=click.echo,
         )
     except (GateError, ManifestError, WriteFailed, UnmaskError, ValueError) as error:

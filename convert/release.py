@@ -24,13 +24,14 @@ from convert.quantisation import GateError, Loss, Quantiser, compare_kernels, me
 from convert.quantisation_aware import LEARNING_RATE, fine_tune
 from convert.views import BATCH, Held, Views
 from training.bench import Bench
-from training.calibration import fit_calibrations
+from training.calibration import Fitted, fit_calibrations
 from training.comparison import examine
 from training.contrasts import Contrast
 from training.crops import join_views, predict_views
 from training.evaluation import to_json
 from training.faces import LocatedFace, locate_faces
 from training.files import hash_file
+from training.left_out_runs import LeftOutRun
 from training.levels import name_clips
 from training.localisation import localise
 from training.manifest import Sample, count_by_source, read_manifest
@@ -102,6 +103,7 @@ def release(
     quantise_aware_steps: int = 0,
     contrasts: Sequence[Contrast] = (),
     degradations: bool = True,
+    left_out_runs: Sequence[LeftOutRun] = (),
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Quantise a network, prove that little was lost, calibrate it, measure it, and write it out.
@@ -125,6 +127,8 @@ def release(
         quantise_aware_steps: of fine-tuning; 0 for none.
         contrasts: rows that the card's figures begin with.
         degradations: whether to try degraded pictures too, which takes minutes.
+        left_out_runs: scores by networks like this one that were trained without some families of fakes; the lower
+            threshold is then also as low as these ask for.
         report: receives lines for a person.
 
     Returns:
@@ -161,7 +165,7 @@ def release(
                 views.sample(parts["train"]),
                 lambda: views.draw(parts["train"]),
                 quantise_aware_steps,
-                _Trial(student, views.hold(parts["validation"]), staging, facts, settings, rule),
+                _Trial(student, views.hold(parts["validation"]), staging, facts, settings, rule, left_out_runs),
                 report,
             ),
         }
@@ -224,11 +228,12 @@ class _Trial:
         facts: Facts,
         settings: Settings,
         rule: ViewRule,
+        left_out_runs: Sequence[LeftOutRun] = (),
     ) -> None:
         self._float_logits = predict_views(student, validation.views)
         self.views = len(validation.views)
         self._validation, self._staging, self._facts, self._settings = validation, staging, facts, settings
-        self._rule = rule
+        self._rule, self._left_out_runs = rule, left_out_runs
 
     def run(self, model: bytes, float_operators: int, steps: int, report: Callable[[str], None]) -> _Tried:
         """Try a model, and say what it loses; see `_Tried`."""
@@ -237,16 +242,18 @@ class _Trial:
         scored = _score(Detector(self._staging, self._settings.threads), views)
         rule = fit_rule(labels, scored, self._rule) if self._rule.places else self._rule
         logits = join_views(scored, rule)
-        calibrations = fit_calibrations(
-            labels, logits, self._validation.sources, self._validation.groups, self._validation.clips
+        held = self._validation
+        fitted = fit_calibrations(
+            labels, logits, held.sources, held.groups, held.clips, held.methods, self._left_out_runs
         )
+        picture = fitted.calibrations.picture
         loss = measure_loss(
             labels,
-            calibrate(calibrations.picture, join_views(self._float_logits, rule)),
-            calibrate(calibrations.picture, logits),
+            calibrate(picture, join_views(self._float_logits, rule)),
+            calibrate(picture, logits),
             compare_kernels(model, np.concatenate([face.pixels for face in views[::KERNEL_STRIDE]])),
         )
-        tried = _Tried(model, float_operators, steps, loss, calibrations, rule)
+        tried = _Tried(model, float_operators, steps, loss, fitted, rule)
         report(tried.describe())
         return tried
 
@@ -267,7 +274,7 @@ class _Tried:
         float_operators: at the start of the network that stay in float.
         steps: of fine-tuning before.
         loss: against the float student.
-        calibrations: how it is to be read.
+        fitted: how it is to be read, and what that promises.
         rule: what it is to be shown.
     """
 
@@ -275,7 +282,7 @@ class _Tried:
     float_operators: int
     steps: int
     loss: Loss
-    calibrations: Calibrations
+    fitted: Fitted
     rule: ViewRule
 
     def describe(self) -> str:
@@ -314,7 +321,8 @@ def _quantise_within_gate(
     return {
         "version": f"{datetime.now(UTC):%Y.%m}-{hashlib.sha256(best.model).hexdigest()[:8]}",
         "bytes": len(best.model),
-        "calibration": asdict(best.calibrations),
+        "calibration": asdict(best.fitted.calibrations),
+        "promise": best.fitted.promise,
         **({"views": asdict(best.rule)} if best.rule.places else {}),
         "quantisation": {
             "float_operators": best.float_operators,

@@ -35,6 +35,7 @@ class Held:
         views: of N faces.
         labels: int [N], 1 fake.
         sources: of each face.
+        methods: of each face, how the fake was made; "" where that is not known.
         groups: of each face.
         clips: of each face, "" where it is a photo.
     """
@@ -42,6 +43,7 @@ class Held:
     views: list[FaceViews]
     labels: np.ndarray
     sources: list[str]
+    methods: list[str]
     groups: list[str]
     clips: list[str]
 
@@ -98,6 +100,7 @@ class Views:
             views=self.show(kept),
             labels=np.tile([sample.label for sample in kept], 2),
             sources=[sample.source for sample in kept] * 2,
+            methods=[sample.method for sample in kept] * 2,
             groups=[sample.group for sample in kept] * 2,
             # Degraded frames are a clip of their own, or each would be counted twice in its mean.
             clips=served + [f"{clip} degraded" if clip else "" for clip in served],

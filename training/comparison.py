@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib.errors import UnmaskError
+from chalicelib.verdicts import LEAST_FRAMES, Calibrations
 from training.bands import measure_bands
 from training.bench import CLEAN, TOLD_BY_ROW, Bench, BenchError
 from training.contrasts import Contrast, count_labels, tabulate
 from training.costs import count_parameters, time_apart
 from training.degradations import DegradationError
 from training.evaluation import measure_rows, summarise
+from training.levels import gather
 from training.manifest import Sample
 from training.models import ModelFiles, find_model, load_model
+from training.promise import measure_promise
 from training.splits import list_families
 
 # A model's name becomes part of file names.
@@ -84,7 +87,8 @@ def examine(
             the fakes of the other parts too, of which it has seen none.
 
     Returns:
-        What the model is, `metrics`, `table` (see `tabulate`), `bands` (see `measure_bands`), `grid`, `covered`,
+        What the model is, `metrics`, `table` (see `tabulate`), `bands` (see `measure_bands`), `promise` (of pictures,
+        and of clips where there are some; see `measure_promise`), `grid`, `covered`,
         `left_out`, `known_left_out` (those that the card states) and `rows`, a row a picture.
 
     Raises:
@@ -125,6 +129,7 @@ def examine(
             harmed={harm: grid[harm] for harm in TOLD_BY_ROW if harm in grid},
         ),
         "bands": measure_bands(rows),
+        "promise": _hold_to_promise(rows, model.calibration, own),
         "grid": {
             harm: measure_rows([row for row in harmed if row["path"] in kept])
             for harm, harmed in {**on_clean, **grid}.items()
@@ -157,6 +162,14 @@ def measure_left_out(rows: Sequence[dict[str, Any]], families: Sequence[str]) ->
             picked = contrast.pick(rows)
             figures[contrast.title] = {"family": family, **count_labels(picked), **measure_rows(picked)}
     return figures
+
+
+def _hold_to_promise(
+    rows: Sequence[dict[str, Any]], calibration: Calibrations, card: Mapping[str, Any]
+) -> dict[str, Any]:
+    clips = [unit for unit in gather(rows, "clip", calibration) if unit["pictures"] >= LEAST_FRAMES]
+    judged = {"picture": rows, "video": clips}
+    return {medium: measure_promise(units, card) for medium, units in judged.items() if units}
 
 
 def _describe(name: str, files: ModelFiles, own: Mapping[str, Any], side: int) -> dict[str, Any]:

@@ -215,13 +215,15 @@ def _make_card(
         crops, samples = load_crops(samples, *reading[:2], side, reading[2])
     labels = np.array([sample.label for sample in samples], int)
     logits = predict_logits(network, crops, 32)
-    calibration = fit_calibrations(
+    fitted = fit_calibrations(
         labels,
         logits,
         [sample.source for sample in samples],
         [sample.group for sample in samples],
         [clips.get(sample.path, "") for sample in samples],
+        [sample.method for sample in samples],
     )
+    calibration = fitted.calibrations
     probabilities = np.array([calibration.picture.probability(float(logit)) for logit in logits])
     return {
         "name": run.name,
@@ -232,6 +234,7 @@ def _make_card(
         "parameters": network.count_params(),
         "members": [{key: row[key] for key in ("name", "sha256", "weight")} for row in rows],
         "calibration": asdict(calibration),
+        "promise": fitted.promise,
         "validation": measure(labels, probabilities) | {"auc": auc(labels, logits)},
     }
 

@@ -95,11 +95,12 @@ def _judge(name: str, members: Sequence[dict[str, Any]], calibration: Calibratio
     unit: dict[str, Any] = {"path": name, **same, "pictures": len(scored), "fake_probability": None, "verdict": ""}
     if not scored:
         return unit
-    odds = aggregate([log_odds(row) for row in scored], rule)
-    reading = None
-    if calibration is not None:
-        reading = calibration.video if len(scored) >= LEAST_FRAMES else calibration.picture
-        odds = reading.log_odds(calibration.picture.logit(odds))
+    found = [log_odds(row) for row in scored]
+    odds = aggregate(found, rule)
+    reading = None if calibration is None else calibration.picture
+    if calibration is not None and len(scored) >= LEAST_FRAMES:
+        reading = calibration.video
+        odds = calibration.track_log_odds([calibration.picture.logit(one) for one in found], rule)
     probability = round(float(1 / (1 + np.exp(-odds))), 4)
     unit |= {"log_odds": odds, "fake_probability": probability}
     if reading is not None:

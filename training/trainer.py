@@ -255,13 +255,16 @@ def _make_card(
     if recipe.native:
         card["views"] = asdict(rule)
     try:
-        calibration = fit_calibrations(
+        fitted = fit_calibrations(
             labels,
             logits,
             [sample.source for sample in samples],
             [sample.group for sample in samples],
             [clips.get(sample.path, "") for sample in samples],
+            [sample.method for sample in samples],
         )
+        calibration = fitted.calibrations
+        card["promise"] = fitted.promise
     except ValueError as error:
         calibration = UNCALIBRATED
         card["uncalibrated"] = f"The logits are taken as they are: {error}."

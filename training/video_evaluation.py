@@ -17,6 +17,7 @@ from training.datasets.listing import list_clips
 from training.evaluation import compare_families, compare_rules, measure_rows
 from training.levels import log_odds
 from training.manifest import Sample
+from training.promise import measure_promise
 from training.scoring import Progress, no_progress
 
 # What `DIR` may not hold; nothing is written there.
@@ -111,5 +112,6 @@ def summarise_films(rows: Sequence[dict[str, Any]], frames: Sequence[dict[str, A
     return {
         "overall": measure_rows(rows),
         "against_real": compare_families(rows),
+        "promise": {"video": measure_promise(rows, {})},
         "aggregation": compare_rules(frames),
     }

@@ -1,4 +1,4 @@
-"""How the frames of one face become one score. Pure arithmetic on calibrated log-odds."""
+"""How the frames of one face become one score, and how sure that is. Pure arithmetic on calibrated log-odds."""
 
 from __future__ import annotations
 
@@ -55,3 +55,17 @@ def aggregate(odds: Sequence[float], rule: str = SERVED) -> float:
         rule: a name of `RULES`.
     """
     return RULES[rule](odds)
+
+
+def count_independent(frames: int, correlation: float) -> float:
+    """Return how many independent frames the frames of one face are worth.
+
+    It is Kish's (1965) effective size of a cluster, n / (1 + (n − 1) ρ): 1 for one frame, and never more than 1 / ρ
+    however long the clip. The mean of the frames' log-odds times this is the log-odds of the clip where they are
+    normally distributed within each class with one variance, and correlated alike.
+
+    Args:
+        frames: n, how many show the face; at least 1.
+        correlation: ρ of two frames of a clip within a class, 0 to 1.
+    """
+    return frames / (1 + (frames - 1) * correlation)

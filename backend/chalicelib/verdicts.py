@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from chalicelib.aggregation import aggregate
+from chalicelib.aggregation import SERVED, aggregate, count_independent
 from chalicelib.errors import ModelUnavailable
 from chalicelib.schema import FaceVerdict, PictureVerdict, Reason
 
@@ -63,12 +63,20 @@ class Calibration:
         Raises:
             ModelUnavailable: the logit is not a finite number; that must never pass for a verdict.
         """
-        odds = self.log_odds(logit)
-        if not math.isfinite(odds):
-            raise ModelUnavailable("The model gave no usable score.")
-        # The form whose exponent is never positive cannot overflow.
-        small = math.exp(-abs(odds))
-        return (1 if odds >= 0 else small) / (1 + small)
+        return to_probability(self.log_odds(logit))
+
+
+def to_probability(log_odds: float) -> float:
+    """Return the probability, 0–1, of log-odds.
+
+    Raises:
+        ModelUnavailable: they are not a finite number; that must never pass for a verdict.
+    """
+    if not math.isfinite(log_odds):
+        raise ModelUnavailable("The model gave no usable score.")
+    # The form whose exponent is never positive cannot overflow.
+    small = math.exp(-abs(log_odds))
+    return (1 if log_odds >= 0 else small) / (1 + small)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +87,18 @@ class Calibrations:
         picture: a face in a still picture.
         frame: a face in one frame of a moving picture, judged alone.
         video: a face over `LEAST_FRAMES` frames or more, by their aggregated logit.
+        frame_correlation: 0–1, how far frames of one clip repeat each other; with 1, that of cards that do not state
+            it, a clip is as unsure as one of its frames.
     """
 
     picture: Calibration
     frame: Calibration
     video: Calibration
+    frame_correlation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.frame_correlation <= 1:
+            raise ValueError(f"frame_correlation must lie within 0 and 1. Received: {self.frame_correlation}")
 
     @classmethod
     def alike(cls, calibration: Calibration) -> Calibrations:
@@ -92,21 +107,40 @@ class Calibrations:
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Calibrations:
-        """Read the `calibration` part of a model card: an object with the fields of `Calibration` for each medium.
+        """Read the `calibration` part of a model card: an object with the fields of `Calibration` for each medium,
+        and `frame_correlation`.
 
         Raises:
             ModelUnavailable: it, or what it says of a medium, is missing or makes no sense.
         """
         try:
             media = card["calibration"]
-            return cls(**{medium: _read(media[medium]) for medium in cls.__dataclass_fields__})
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(
+                **{medium: _read(media[medium]) for medium in ("picture", "frame", "video")},
+                frame_correlation=float(media.get("frame_correlation", 1.0)),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelUnavailable("The model card has no usable calibration.") from error
 
     def of(self, medium: Medium) -> Calibration:
         """Return that of a medium."""
         media: dict[Medium, Calibration] = {"picture": self.picture, "frame": self.frame, "video": self.video}
         return media[medium]
+
+    def track_log_odds(self, logits: Sequence[float], rule: str = SERVED) -> float:
+        """Return the calibrated log-odds of *fake* of one face by the frames of a clip that show it.
+
+        They are those of the frames, aggregated, times the number of independent frames that these are worth: more
+        frames that say the same are surer, each by less than the one before.
+
+        Args:
+            logits: the detector's answers, one a usable frame, at least one.
+            rule: how several become one; see `chalicelib.aggregation`.
+        """
+        calibration = self.video if len(logits) >= LEAST_FRAMES else self.frame
+        odds = aggregate([self.frame.log_odds(logit) for logit in logits], rule)
+        evidence = count_independent(len(logits), self.frame_correlation)
+        return calibration.log_odds(self.frame.logit(odds)) * evidence
 
 
 def _read(numbers: Mapping[str, Any]) -> Calibration:
@@ -153,9 +187,9 @@ def judge_face(logit: float, flaws: Sequence[Reason], calibration: Calibration) 
 def judge_track(logits: Sequence[float], flaws: Sequence[Sequence[Reason]], calibrations: Calibrations) -> Judgement:
     """Judge one face by the frames of a clip that show it.
 
-    Its score is made by `aggregation.aggregate` of those of the usable frames, those without a flaw. With fewer than
-    `LEAST_FRAMES` of them it is `uncertain` whatever its score, which is still shown, as that of single frames; where
-    none is usable, the score of all.
+    Its score is that of `Calibrations.track_log_odds` of the usable frames, those without a flaw. With fewer than
+    `LEAST_FRAMES` of them it is `uncertain` whatever its score, which is still shown; where none is usable, the mean
+    of all, as unsure as that of one frame.
 
     Args:
         logits: the detector's answers, one a frame, at least one.
@@ -163,12 +197,14 @@ def judge_track(logits: Sequence[float], flaws: Sequence[Sequence[Reason]], cali
         calibrations: of that detector.
     """
     usable = [logit for logit, found in zip(logits, flaws, strict=True) if not found]
-    enough = len(usable) >= LEAST_FRAMES
-    calibration = calibrations.video if enough else calibrations.frame
-    odds = aggregate([calibrations.frame.log_odds(logit) for logit in usable or logits])
-    probability = round(calibration.probability(calibrations.frame.logit(odds)), 4)
-    if enough:
-        return _band(probability, calibration)
+    odds = (
+        calibrations.track_log_odds(usable)
+        if usable
+        else aggregate([calibrations.frame.log_odds(logit) for logit in logits])
+    )
+    probability = round(to_probability(odds), 4)
+    if len(usable) >= LEAST_FRAMES:
+        return _band(probability, calibrations.video)
     met = dict.fromkeys(flaw for found in flaws for flaw in found)
     return Judgement(probability, "uncertain", ("too_few_frames", *met))
 

@@ -183,6 +183,83 @@ def test_a_track_is_read_as_a_video_and_one_of_too_few_frames_as_frames() -> Non
     assert judge_track([2.0], [CLEAR], media).probability == round(PLAIN.probability(3.0), 4)
 
 
+# Frames are read as log-odds, those of a clip correlated by a half.
+CORRELATED = Calibrations(PLAIN, PLAIN, PLAIN, frame_correlation=0.5)
+
+
+@pytest.mark.parametrize(
+    ("logits", "log_odds"),
+    [
+        ([0.6], 0.6),
+        # 2 / (1 + 1/2) = 4/3 independent frames, 4 / (1 + 3/2) = 8/5, 32 / (1 + 31/2) = 64/33.
+        ([0.3, 0.9], 0.6 * 4 / 3),
+        ([0.6] * 4, 0.6 * 8 / 5),
+        ([-0.6] * 32, -0.6 * 64 / 33),
+        ([1.0, -1.0] * 8, 0.0),
+    ],
+)
+def test_a_clip_is_the_surer_the_more_frames_agree(logits: list[float], log_odds: float) -> None:
+    assert CORRELATED.track_log_odds(logits) == pytest.approx(log_odds)
+
+
+def test_one_frame_is_read_as_a_single_frame_is() -> None:
+    media = Calibrations(PLAIN, Calibration(2, 0.5, 0.3, 0.7), Calibration(2, 0.5, 0.2, 0.8), frame_correlation=0.3)
+    assert media.track_log_odds([1.7]) == pytest.approx(media.frame.log_odds(1.7))
+
+
+def test_a_clip_has_a_verdict_where_one_of_its_frames_has_none() -> None:
+    # Log-odds of .6 lie between the thresholds, 32 times .6 beyond: .6 x 64/33 = 1.16, over logit(.7) = .85.
+    assert judge_face(0.6, CLEAR, CORRELATED.frame).verdict == "uncertain"
+    track = judge_track([0.6] * 32, [CLEAR] * 32, CORRELATED)
+    assert (track.verdict, track.probability) == ("likely_fake", 0.762)
+    assert judge_track([0.6] * 32, [CLEAR] * 32, ALIKE).verdict == "uncertain", "a card that states no correlation"
+
+
+def test_only_usable_frames_make_a_clip_surer() -> None:
+    many = judge_track([0.6] * 32, [CLEAR] * 4 + [SMALL] * 28, CORRELATED)
+    assert many == judge_track([0.6] * 4, [CLEAR] * 4, CORRELATED)
+    none = judge_track([0.6] * 32, [SMALL] * 32, CORRELATED)
+    assert none.probability == judge_face(0.6, SMALL, CORRELATED.frame).probability
+
+
+LOGITS = st.floats(-20, 20)
+
+
+@given(st.lists(LOGITS, min_size=1, max_size=40), st.data(), st.floats(0, 10), st.floats(0, 1))
+def test_a_frame_that_looks_more_fake_never_makes_a_clip_look_less_so(
+    logits: list[float], data: st.DataObject, rise: float, correlation: float
+) -> None:
+    media = Calibrations(PLAIN, Calibration(1.7, -0.3, 0.3, 0.7), Calibration(1.7, -0.3, 0.3, 0.7), correlation)
+    at = data.draw(st.integers(0, len(logits) - 1))
+    raised = [*logits[:at], logits[at] + rise, *logits[at + 1 :]]
+    assert media.track_log_odds(raised) >= media.track_log_odds(logits) - 1e-9
+
+
+@given(LOGITS, st.integers(1, 100), st.integers(0, 100), st.floats(0, 1))
+def test_more_frames_that_say_the_same_are_never_less_sure(
+    logit: float, frames: int, more: int, correlation: float
+) -> None:
+    media = Calibrations(PLAIN, PLAIN, PLAIN, correlation)
+    few, many = (media.track_log_odds([logit] * count) for count in (frames, frames + more))
+    assert abs(many) >= abs(few) - 1e-9
+    assert many * few >= 0
+
+
+@pytest.mark.parametrize("correlation", [-0.1, 1.1, math.nan, "much", None])
+def test_a_correlation_that_makes_no_sense_is_refused(correlation: object) -> None:
+    sound = {"temperature": 1, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+    card = {"calibration": {**dict.fromkeys(MEDIA, sound), "frame_correlation": correlation}}
+    with pytest.raises(ModelUnavailable, match="calibration"):
+        Calibrations.from_card(card)
+
+
+def test_a_card_states_how_far_frames_repeat_each_other_and_an_old_one_does_not() -> None:
+    sound = {"temperature": 1, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+    media: dict[str, object] = dict.fromkeys(MEDIA, sound)
+    assert Calibrations.from_card({"calibration": media}).frame_correlation == 1
+    assert Calibrations.from_card({"calibration": {**media, "frame_correlation": 0.25}}).frame_correlation == 0.25
+
+
 def test_a_frame_without_a_score_is_a_failure_of_the_whole_track() -> None:
     with pytest.raises(ModelUnavailable):
         judge_track([0.0, 0.0, math.nan, 0.0], [CLEAR] * 4, ALIKE)

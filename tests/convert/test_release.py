@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,13 +24,20 @@ from convert import views
 from convert.quantisation import GATE, GateError, Loss, quantise
 from convert.release import Facts, release
 from training.batches import FaceBatches
+from training.calibration import Fitted
 from training.keras_detector import KerasDetector
+from training.left_out_runs import LeftOutRun
 from training.manifest import Sample, read_manifest
 from training.models import FLOAT_STUDENT
 from training.networks.loading import load_network
+from training.promise import describe_promise
 from training.splits import split_by_group
 
-READ = Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6))
+LEFT_OUT = {"source": "studio", "label": "real", "pictures": 8, "called_fake": 0.125, "called_low": 0.5}
+READ = Fitted(
+    Calibrations.alike(Calibration(1.0, 0.0, 0.4, 0.6)),
+    {"picture": {"rests_on": "all of them", **describe_promise([LEFT_OUT])}, "video": {"rests_on": "pictures"}},
+)
 FACTS = Facts(
     "made-up", ("To be tested.",), ("Checkered faces.",), ("Anything else.",), "For tests.", "Draw faces of your own."
 )
@@ -63,9 +71,28 @@ def test_a_release_holds_what_was_measured(
     # An untrained network may rank either way; calibration and gate are tested where they live.
     for name in GATE:
         monkeypatch.setitem(GATE, name, np.inf)
-    monkeypatch.setattr(module, "fit_calibrations", lambda *_: READ)
+    given: list[tuple[Any, ...]] = []
+
+    def fit(*samples: Any) -> Fitted:
+        given.append(samples)
+        return READ
+
+    monkeypatch.setattr(module, "fit_calibrations", fit)
     says: list[str] = []
-    card = release(network, collection / "faces.csv", collection, out, FACTS, settings=Settings(), report=says.append)
+    runs: list[LeftOutRun] = []
+    card = release(
+        network,
+        collection / "faces.csv",
+        collection,
+        out,
+        FACTS,
+        settings=Settings(),
+        left_out_runs=runs,
+        report=says.append,
+    )
+    labels, *_, methods, passed = given[0]
+    assert passed is runs
+    assert len(methods) == len(labels) > 0
     assert "int8 after the first 60 operators" in "".join(says)
     assert json.loads((out / "model_card.json").read_text()) == card
     assert card["name"] == "made-up"
@@ -80,6 +107,10 @@ def test_a_release_holds_what_was_measured(
     page = (out / "MODEL_CARD.md").read_text()
     assert all(words in page for words in (card["version"], *FACTS.uses, *FACTS.limits, FACTS.terms, FACTS.retrain))
     assert all(row["title"] in page for row in card["families"])
+    assert card["promise"]["picture"]["rows"][0]["uncertain"] == 0.375
+    assert "| real: studio | 8 | 12.5 % | 50.0 % | 37.5 % | no |" in page
+    assert "Pictures: these thresholds rest on all of them." in page
+    assert "Clips: these thresholds rest on pictures." in page
     assert sorted(p.name for p in out.iterdir()) == [
         "MODEL_CARD.md",
         "detector.tflite",

@@ -216,7 +216,8 @@ def test_its_run_folder_is_like_any_other(made: tuple[Path, str], collection: Pa
     out, _ = made
     card = json.loads((out / "card.json").read_text())
     record = json.loads((out / "record.json").read_text())
-    assert set(card["calibration"]) == {"picture", "frame", "video"}
+    assert set(card["calibration"]) == {"picture", "frame", "video", "frame_correlation"}
+    assert set(card["promise"]) == {"picture", "frame", "video"}
     assert (card["name"], card["preset"], card["side"], card["evidence"]) == ("both", "ensemble", 64, True)
     assert card["validation"]["auc"] == 1
     assert record["finished"] >= record["started"]

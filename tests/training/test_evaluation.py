@@ -159,7 +159,7 @@ def test_the_command_writes_figures_and_scores(root: Path, tmp_path: Path) -> No
     told = json.loads((tmp_path / "new" / "out.json").read_text())
     assert set(told) == {"metrics", "scores"}
     assert {"path", "label", "source", "fake_probability", "verdict"} <= set(told["scores"][0])
-    parts = {"overall", "sources", "against_real", "levels", "aggregation", "table", "bands", "left_out"}
+    parts = {"overall", "sources", "against_real", "levels", "aggregation", "table", "bands", "promise", "left_out"}
     assert parts == set(told["metrics"])
     assert {"face_side", "skin_angle"} <= set(told["scores"][0])
     assert "all, one threshold" in answer.output

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chalicelib.verdicts import Calibration, Calibrations
+from chalicelib.verdicts import Calibration, Calibrations, judge_track
 from training.levels import BY_COLUMN, BY_NAME, gather, name_clips
 from training.manifest import Sample, read_manifest
 
@@ -94,3 +94,12 @@ def test_four_pictures_are_read_as_a_video_and_fewer_as_pictures() -> None:
     assert units["talk"]["log_odds"] == pytest.approx(3.0)
     assert units["talk"]["fake_probability"] == pytest.approx(0.9526)
     assert (units["walk"]["log_odds"], units["walk"]["verdict"]) == (pytest.approx(2.0), "likely_fake")
+
+
+def test_a_clip_is_judged_by_the_rule_that_serves() -> None:
+    plain = Calibration(1.0, 0.0, 0.3, 0.7)
+    media = Calibrations(plain, plain, plain, frame_correlation=0.5)
+    units = {unit["path"]: unit for unit in gather([row("fake", "a", 0.6, clip="talk")] * 32, "clip", media)}
+    served = judge_track([0.6] * 32, [()] * 32, media)
+    assert units["talk"]["log_odds"] == pytest.approx(0.6 * 64 / 33)
+    assert (units["talk"]["fake_probability"], units["talk"]["verdict"]) == (served.probability, served.verdict)

@@ -153,11 +153,24 @@ def test_what_was_measured_is_said(page: str, entry: dict[str, Any]) -> None:
         "128–192 px",
         "Nothing here tells age",
         "Published figures, on other data",
+        "at most 2.0 % of their real pictures are called fake, and at most 10.0 %",
+        "real: street",
         "fake can be told from real by the file alone (size, shape, compression) with an AUC of 0.930",
         f"{entry['metrics']['overall']['auc']:.3f}",
     ):
         assert words in text, words
     assert "by the background alone" not in text
+
+
+def test_a_source_that_was_never_met_is_named_as_such(bench: Bench, entry: dict[str, Any]) -> None:
+    stranger = copy.deepcopy(entry)
+    stranger["promise"]["picture"]["rows"][0] |= {"source": "<film>", "known": False, "called_fake": 0.125}
+    page = render(assemble(bench, [stranger]), [stranger], {})
+    assert '<th scope="row">real: &lt;film&gt;, never met</th><td>10</td><td>12.5 %</td>' in page
+    Page(page)
+    line = next(line for line in print_evaluation(stranger).splitlines() if "<film>" in line)
+    assert line.startswith("real: <film>, never met")
+    assert line.split()[4:7] == ["10", "12.5", "%"]
 
 
 def test_an_ablation_is_a_table_of_gains(bench: Bench, entry: dict[str, Any]) -> None:

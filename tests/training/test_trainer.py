@@ -111,7 +111,11 @@ def test_a_run_leaves_network_card_record_history_and_curves(finished: Path, rec
     card = json.loads((finished / "card.json").read_text())
     assert (card["name"], card["preset"], card["architecture"], card["side"]) == ("meso4", "meso4", "student", 32)
     assert card["published"] == presets.find("meso4").published
-    assert set(card["calibration"]) == {"picture", "frame", "video"}
+    assert set(card["calibration"]) == {"picture", "frame", "video", "frame_correlation"}
+    # What ranks fakes below reals has no thresholds that could promise anything.
+    assert ("promise" in card) != ("uncalibrated" in card)
+    if "promise" in card:
+        assert card["promise"]["picture"]["rests_on"].startswith("4 real pictures of 1 source")
     assert set(card["calibration"]["picture"]) == {"temperature", "bias", "no_traces_below", "fake_above"}
     assert card["validation"]["pictures"] == 8
     record = json.loads((finished / "record.json").read_text())

@@ -77,6 +77,7 @@ def test_every_clip_has_a_row_and_one_that_cannot_be_read_no_score(scored: Any) 
 
 def test_figures_are_of_clips_and_rules_are_compared_on_their_frames(scored: Any) -> None:
     metrics = summarise_films(*scored)
+    assert {row["label"]: row["pictures"] for row in metrics["promise"]["video"]["rows"]}["real"] == 2
     assert (metrics["overall"]["pictures"], metrics["overall"]["unscored"]) == (4, 1)
     assert metrics["overall"]["auc"] == 1
     assert list(metrics["aggregation"]) == [*RULES, "frames"]

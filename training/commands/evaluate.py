@@ -122,7 +122,7 @@ def evaluate(
         )
         metrics = {
             **entry["metrics"],
-            **{part: entry[part] for part in ("table", "bands", "left_out")},
+            **{part: entry[part] for part in ("table", "bands", "promise", "left_out")},
             **({"degradations": entry["grid"]} if harms else {}),
         }
         click.echo(print_evaluation(entry))

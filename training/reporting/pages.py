@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from training.contrasts import POOLED_FPR
 from training.files import replacing
+from training.promise import PROMISES, is_stranger, spell_cell, spell_share, tell_promise
 from training.reporting.plots import draw_curves, draw_grid, draw_model, draw_shares, to_scored
 from training.reporting.summary import describe_probes, is_number, rank, spell, spell_interval, summarise_report
 from training.reporting.yardsticks import YARDSTICKS, find_published
@@ -72,7 +73,14 @@ def render(content: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], she
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": spell, "interval": spell_interval}
+    environment.filters |= {
+        "figure": spell,
+        "interval": spell_interval,
+        "share": spell_share,
+        "cell": spell_cell,
+        "promise": tell_promise,
+    }
+    environment.tests["stranger"] = is_stranger
     models = rank(content["models"])
     scored = {entry["name"]: to_scored(entry["rows"]) for entry in entries}
     ranked = {model["name"]: scored[model["name"]] for model in models}
@@ -90,6 +98,7 @@ def render(content: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], she
         contrasts=_tabulate_contrasts(models),
         accused=_tabulate_accused(models),
         pooled_fpr=POOLED_FPR,
+        promises=PROMISES,
         ablation=_tabulate_ablation(content["ablation"]),
         left_out=_tabulate_left_out(models),
         seeds=_tabulate_seeds(content["seeds"]),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.bench import TOLD_BY_ROW
 from training.contrasts import POOLED, POOLED_FPR
+from training.promise import is_stranger, spell_cell, tell_promise
 from training.reporting.summary import is_number, spell, spell_interval
 
 # Columns of the table of contrasts, their widths and the figures that they hold.
@@ -26,9 +28,18 @@ BAND_COLUMNS = (
     ("reals called likely fake", 27, "real_called_fake"),
     ("uncertain", 12, "uncertain"),
 )
+PROMISE_COLUMNS = (
+    ("number", 8, "pictures"),
+    ("called fake", 13, "called_fake"),
+    ("below the lower threshold", 27, "called_low"),
+    ("no verdict", 12, "uncertain"),
+    ("promise kept", 14, "kept"),
+)
+MEDIA = {"picture": "verdicts on pictures, by source", "video": "verdicts on clips, by source"}
 HARM_WIDTH = 11
 LOST_WIDTH = 7
-# Width of a title; a longer one is cut, so that a line has at most 140 columns.
+LONGEST_LINE = 140
+# Width of a title; a longer one is cut, so that no line is longer than that.
 TITLE = 43
 BANDS = {"face_side": "larger side of the face", "apparent_skin_tone": "apparent skin tone (ITA of the cheeks)"}
 
@@ -39,7 +50,13 @@ def print_evaluation(entry: Mapping[str, Any]) -> str:
     Args:
         entry: what `training.comparison.examine` returned.
     """
-    parts = [_tabulate(entry), _tell_threshold(entry["table"]), *_tell_bands(entry["bands"]), _sum_up(entry)]
+    parts = [
+        _tabulate(entry),
+        _tell_threshold(entry["table"]),
+        *_tell_bands(entry["bands"]),
+        *_tell_promises(entry["promise"]),
+        _sum_up(entry),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -104,6 +121,28 @@ def _tell_bands(bands: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
         ]
         tables.append("\n".join(lines))
     return tables
+
+
+def _tell_promises(promises: Mapping[str, Any]) -> list[str]:
+    """Return a table a medium of what its verdicts are for each source, and whether the promise is kept."""
+    tables = []
+    for medium, title in MEDIA.items():
+        rows = promises.get(medium, {}).get("rows")
+        if not rows:
+            continue
+        lines = [f"{title:<{TITLE}}" + "".join(f"{name:>{wide}}" for name, wide, _ in PROMISE_COLUMNS)]
+        lines += [_lay_out_promise(row) for row in rows]
+        sentences = [textwrap.fill(sentence, LONGEST_LINE) for sentence in tell_promise(promises[medium])]
+        tables.append("\n".join([*lines, *sentences]))
+    return tables
+
+
+def _lay_out_promise(row: Mapping[str, Any]) -> str:
+    name = f"{row['label']}: {row['source']}" + (", never met" if is_stranger(row) else "")
+    cells = [spell_cell(row[key]) for _, _, key in PROMISE_COLUMNS]
+    wide = [width for _, width, _ in PROMISE_COLUMNS]
+    name = name if len(name) <= TITLE else name[: TITLE - 1] + "…"
+    return f"{name:<{TITLE}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, wide, strict=True))
 
 
 def _sum_up(entry: Mapping[str, Any]) -> str:
