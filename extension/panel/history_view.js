@@ -4,7 +4,7 @@ import { writeCsv, writeJson } from "../common/exports.js";
 import { CHANNEL, LIMIT } from "../common/history.js";
 import { drawButton, wordSize } from "../content/states.js";
 import { drawIcon, make } from "../shared/elements.js";
-import { fill, wordPercent } from "../shared/words.js";
+import { fill, wordShare } from "../shared/words.js";
 import { askFirst } from "./dialogue.js";
 import { drawPage, HistoryEntry } from "./history_entry.js";
 import { wordTime } from "./words.js";
@@ -156,7 +156,7 @@ export class HistoryView {
     const { strings } = this.panel;
     const said = [strings.verdict.words[verdict.verdict]];
     if (verdict.fake_probability !== null) {
-      said.push(fill(strings.verdict.share, { percent: wordPercent(verdict.fake_probability, strings) }));
+      said.push(wordShare(verdict.fake_probability, verdict.verdict, strings, null));
     }
     const picture = make("span", { class: "thumbnail" });
     if (thumbnail) {

@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._api(self.server.model)
             return
         if path == "v2/health":
-            health = {"status": "ok", "api": 1, "model": MODEL, "flags": False, "video_bytes": 10**7}
+            health = {"status": "ok", "api": 2, "model": MODEL, "flags": False, "video_bytes": 10**7}
             self._api(Answer(health | self.server.health))
             return
         name = {"": "index.html"}.get(path, path.removeprefix("assets/"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,20 @@ def face(probability: float = 0.97, verdict: str = "likely_fake", box: list[floa
     return {"box": box, "fake_probability": probability, "verdict": verdict, "evidence": evidence}
 
 
+MODEL = {
+    "name": "unmask-student",
+    "version": "2025.11-0f3c9a51",
+    "covers": ["Whole faces by GANs."],
+    "limits": ["Kinds of generator that it never met."],
+    "metrics": {
+        "generators": [
+            {"name": "StyleGAN", "seen": True, "fakes": 1234, "auc": 0.98, "called_fake": 0.91, "no_traces": 0.02},
+            {"name": "Next", "seen": False, "fakes": 40, "auc": 0.6, "called_fake": 0.1, "no_traces": 0.725},
+        ]
+    },
+}
+
+
 def outcome(*faces: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return what the card is told about a picture; its verdict is that of the first face."""
     verdict = {
@@ -63,7 +78,7 @@ def outcome(*faces: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "picture": "/portrait.png",
         "source": "Original file, 512 × 512",
         "thresholds": {"no_traces_below": 0.26, "fake_above": 0.94},
-        "limits": ["Kinds of generator that it never met."],
+        "model": MODEL,
         "before": None,
         "better": None,
         "flags": True,
@@ -300,10 +315,37 @@ def test_a_verdict_says_what_it_is_about(page: Any) -> None:
     expect(card.get_by_role("img", name="Scale from 0 to 100")).to_have_count(0)
     expect(card.get_by_role("button", name="Flag for re-check")).to_have_count(0)
     expect(card.get_by_text("Kinds of generator that it never met.")).to_be_hidden()
-    card.get_by_text("What the model cannot see").click()
+    card.get_by_text("What the model knows").click()
     expect(card.get_by_text("Kinds of generator that it never met.")).to_be_visible()
+    expect(card.get_by_text("Whole faces by GANs.")).to_be_visible()
+    assert [text.strip() for text in card.locator(".unmask-generators tbody").all_inner_texts()] == [
+        "Known: the model was trained on fakes of it\nStyleGAN\t1,234\t91%\t2%",
+        "Never seen by the model\nNext\t40\t10%\t73%",
+    ]
     card.get_by_text("Details", exact=True).click()
     expect(card.get_by_text("9f" * 32)).to_be_visible()
+
+
+def test_no_traces_found_is_no_praise(page: Any) -> None:
+    show(page, "verdict", outcome=outcome(face(0.04, "no_traces")))
+    card = card_of(page)
+    expect(card.get_by_role("heading", level=3)).to_have_text("No traces found")
+    meaning = card.locator(".unmask-meaning")
+    expect(meaning).to_have_text("Nothing that this model knows. That does not make it genuine.")
+    # What it is worth stands before the figure, and the colour is that of plain words: hardly any at all.
+    order = (
+        "[...document.querySelector('[popover]').shadowRoot.querySelectorAll('.unmask-meaning, .unmask-probability')]"
+    )
+    assert page.evaluate(f"{order}.map(({{ className }}) => className)") == ["unmask-meaning", "unmask-probability"]
+    red, green, blue = map(
+        int, re.findall(r"\d+", card.locator(".unmask-headline").evaluate("e => getComputedStyle(e).color"))[:3]
+    )
+    assert max(red, green, blue) - min(red, green, blue) < 30, "neither green nor any colour of its own"
+    expect(card).not_to_contain_text("4% fake")
+    # Opened without a mouse.
+    card.get_by_text("What the model knows").focus()
+    page.keyboard.press("Enter")
+    expect(card.get_by_text("Kinds of generator that it never met.")).to_be_visible()
 
 
 def test_a_forgotten_check_is_no_longer_shown(page: Any) -> None:
@@ -426,10 +468,10 @@ def test_tab_leads_from_the_close_button_through_the_card_to_the_faces(page: Any
         stops.append(page.evaluate(f"{focused}.ariaLabel ?? {focused}.textContent"))
     assert stops == [
         "Close",
+        "What the model knows",
         "Copy report",
         "Forget this check",
         "Details",
-        "What the model cannot see",
         "Face 1 of 1, Likely fake · 97% fake",
     ]
     expect(page.locator(".over canvas")).to_be_visible()
@@ -843,7 +885,7 @@ def test_arabic_is_written_from_right_to_left_and_leaves_no_english(open_page: O
         ("choice", {"candidates": []}),
         ("progress", {"step": "sampling", "count": {"done": 1, "of": 2}}),
         ("failure", {"failure": {"kind": "busy", "retryAfter": 9}, "ways": ["retry", "settings", "area", "shown"]}),
-        ("verdict", {"outcome": outcome(face(), source="-", limits=[], verdict={"reasons": ["too_few_frames"]})}),
+        ("verdict", {"outcome": outcome(face(), source="-", model=None, verdict={"reasons": ["too_few_frames"]})}),
     ]:
         show(page, state, **given)
         words = page.locator(".panel").inner_text()

@@ -223,8 +223,8 @@ def checks(server: PageServer) -> list[Any]:
         (
             REAL,
             "No traces found",
-            "4% estimated probability that it is fake",
-            "does not make the picture genuine",
+            "4% estimated probability that it is fake, by a model that misses what it does not know",
+            "Nothing that this model knows. That does not make it genuine.",
         ),
         (TINY, "Uncertain", "97% estimated probability that it is fake", "The face is very small"),
         (NO_FACE, "No face found", None, "has no opinion on this picture"),

@@ -134,7 +134,9 @@ def test_a_chosen_picture_is_sent_as_it_is_and_its_verdict_drawn(open_panel: Ope
     expect(found.get_by_role("heading", level=3)).to_have_text("No traces found")
     expect(found.get_by_role("button", name="Face 1 of 1")).to_be_visible()
     assert [sent.body for sent in service.checks] == [PORTRAIT]
-    expect(panel.locator("#status")).to_contain_text("portrait.jpg: No traces found. Estimated probability")
+    expect(panel.locator("#status")).to_contain_text(
+        "portrait.jpg: No traces found: nothing that this model knows. That does not make it genuine. Estimated prob"
+    )
 
 
 @pytest.mark.parametrize(
@@ -487,6 +489,26 @@ def test_an_entry_opens_with_its_verdict_and_the_way_back_leads_to_its_place(ope
     assert (face["x"] - stage["x"]) / stage["width"] == pytest.approx(10 / 1440, abs=0.005)
     panel.get_by_role("button", name=WORDS["history"]["back"]).click()
     expect(panel.get_by_role("listitem").nth(1).get_by_role("link", name="Likely fake")).to_be_focused()
+
+
+def test_what_an_older_extension_called_real_is_listed_and_opened_as_no_traces_found(open_panel: Open) -> None:
+    panel = open_panel("#history")
+    # As version 1 of the API answered, and the extension kept it.
+    old = {
+        "id": "entry-0",
+        "verdict": "likely_real",
+        "fake_probability": 0.04,
+        "reasons": [],
+        "faces": [{"box": [10, 20, 30, 40], "fake_probability": 0.04, "verdict": "likely_real"}],
+        "media": {"kind": "image", "sha256": "0f" * 32, "width": 1440, "height": 1800, "format": "jpeg", "frames": 1},
+        "model": {"name": "unmask-student", "version": "v-7"},
+        "checked_at": "2025-03-04T05:06:07Z",
+        "cached": False,
+    }
+    panel.evaluate(ADD_ENTRIES, [1, {"verdict": old}])
+    panel.get_by_role("link", name="No traces found · 4%, no proof").click()
+    expect(panel.get_by_role("heading", level=3)).to_have_text("No traces found")
+    expect(panel.locator(".detail")).to_contain_text("That does not make it genuine.")
 
 
 def test_the_bands_of_another_model_are_not_drawn(open_panel: Open, service: Proxy) -> None:

@@ -63,6 +63,22 @@ for (const name of others) {
   });
 }
 
+test("each language says that no traces found makes nothing genuine, and none calls anything real", () => {
+  const genuine = /** @type {Record<string, RegExp>} */ ({ en: /genuine/, ar: /أصلي/ });
+  const claims = /** @type {Record<string, RegExp>} */ ({ en: /likely real/i, ar: /حقيقية? على الأرجح|حقيقيًا على الأرجح/ });
+  for (const [code, words] of /** @type {[string, any][]} */ ([
+    ["en", base],
+    ...others.map((name) => [read(name).language.code, read(name)]),
+  ])) {
+    const { verdict: said } = words;
+    for (const sentence of [said.meanings.no_traces, said.meaningsOfVideo.no_traces, said.noTraces])
+      assert.match(sentence, genuine[code], `${code}: ${sentence}`);
+    const clear = [said.words.no_traces, said.share, said.shareWithoutTraces, said.figureWithoutTraces];
+    assert.equal(new Set(clear).size, clear.length, code);
+    for (const [path, sentence] of listLeaves(words)) assert.doesNotMatch(sentence, claims[code], `${code} ${path}`);
+  }
+});
+
 test("each language has its words for the browser's own lists, short enough for the shops", () => {
   const files = ["en.json", ...others];
   for (const code of files.map((name) => read(name).language.code)) {

@@ -49,6 +49,13 @@ test("a report without a face has no probability, and without thresholds no band
   assert.match(report, /No face found/);
 });
 
+test("a report that found no traces says what that is worth", () => {
+  const low = { ...VERDICT, verdict: /** @type {const} */ ("no_traces"), fake_probability: 0.04 };
+  const report = writeReport({ verdict: low, source: "a.jpg", strings: english, thresholds: THRESHOLDS });
+  assert.ok(report.includes("Verdict: No traces found: nothing that this model knows. That does not make it genuine\n"));
+  assert.doesNotMatch(report, /likely real/i);
+});
+
 test("a report about a video tells times and coverage instead of places", () => {
   const report = writeReport({ verdict: CLIP, source: "clip", strings: english, thresholds: THRESHOLDS });
   assert.ok(report.includes("Face 1 of 1, seen from 0:03 to 1:04: Likely fake, 93% fake"), report);

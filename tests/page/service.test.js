@@ -291,6 +291,22 @@ test("a service that does not know of clips is too old, whatever it says", async
   assert.deepEqual([failure.kind, failure.explanation], ["too_old", undefined]);
 });
 
+test("a service that has no version 2 must be updated, and that is never a verdict", async () => {
+  const ours = { error: { code: "not_found", message: "There is nothing at this address." } };
+  const gateway = { message: "Missing Authentication Token" };
+  for (const answer of [Response.json(ours, { status: 404 }), Response.json(gateway, { status: 403 })]) {
+    answerWith(() => answer.clone());
+    for (const ask of [
+      () => service.readHealth(go),
+      () => service.readModel(go),
+      () => service.checkPicture(PICTURE, go),
+      () => service.checkVideo(PICTURE, go),
+    ]) {
+      assert.equal((await failureOf(ask())).kind, "too_old");
+    }
+  }
+});
+
 test("a film or a document is not even sent", async () => {
   const asked = answerWith(() => Response.json(VERDICT));
   for (const type of ["video/mp4", "application/pdf", "text/plain"]) {

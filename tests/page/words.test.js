@@ -10,6 +10,7 @@ import {
   wordPercent,
   wordPoint,
   wordReason,
+  wordShare,
   wordTime,
   wordTimeline,
   wordVerdict,
@@ -46,6 +47,18 @@ test("a percentage is spoken as a word", () => {
     verdict: "Uncertain",
     percent: null,
   });
+});
+
+test("no traces found is never said alone, nor beside a bare share of fake", () => {
+  const low = /** @type {const} */ ({ verdict: "no_traces", fake_probability: 0.04 });
+  assert.deepEqual(wordVerdict(low, english, THRESHOLDS), {
+    verdict: "No traces found: nothing that this model knows. That does not make it genuine",
+    percent: "4 percent",
+  });
+  assert.equal(wordShare(0.04, "no_traces", english, THRESHOLDS), "4%, no proof");
+  assert.equal(wordShare(0.5, "uncertain", english, THRESHOLDS), "50% fake");
+  for (const meanings of [english.verdict.meanings, english.verdict.meaningsOfVideo])
+    assert.match(meanings.no_traces, /does not make it genuine/);
 });
 
 test("a reason is put into words, and an unknown one is shown as it is", () => {

@@ -1,7 +1,7 @@
 /** A verdict written down, to be kept or passed on. */
 
 import { writeDeclared } from "./declared.js";
-import { fill, wordAlone, wordBands, wordCoverage, wordMedia, wordPercent, wordReason, wordSpan } from "./words.js";
+import { fill, wordAlone, wordBands, wordCoverage, wordMedia, wordPercent, wordReason, wordShare, wordSpan } from "./words.js";
 
 /** @typedef {import("./strings.js").Language} Language */
 /** @typedef {import("./verdict.js").Thresholds} Thresholds */
@@ -43,7 +43,7 @@ export function writeReport({ verdict, source, strings, thresholds, limits = [],
       lines.push(fill(report.faceWithout, values));
       return;
     }
-    const figures = { ...values, percent: percent(face.fake_probability) };
+    const figures = { ...values, share: wordShare(face.fake_probability, face.verdict, strings, thresholds) };
     lines.push(
       track ? fill(report.track, { ...figures, ...wordSpan(track, strings) }) : fill(report.face, figures),
     );

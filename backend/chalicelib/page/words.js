@@ -231,7 +231,7 @@ export function wordPoint({ track, index }, { tracks, strings, thresholds }) {
   return fill(strings.verdict.timeline.point, {
     time: wordTime(point.time, strings, countDigits(tracks)),
     number: track + 1,
-    percent: wordPercent(point.fake_probability, strings, { thresholds }),
+    share: wordShare(point.fake_probability, point.verdict, strings, thresholds),
     verdict: strings.verdict.words[point.verdict],
   });
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from training.rescoring.joining import join
 from training.rescoring.outcomes import MOST_SHOWN, Outcome, Tally
 from training.rescoring.report import render
 
@@ -75,6 +78,17 @@ def test_every_look_is_counted_once() -> None:
     assert told["unreachable"] == {"fetch_timeout": 2}
     assert (told["needs_review"], told["first_verdicts"], told["with_signals"], told["known_scores"]) == (1, 2, 1, 1)
     assert told["pictures"] == {"same": 2, "gone": 1}
+
+
+def test_a_journal_of_before_is_joined_with_todays_names(tmp_path: Path) -> None:
+    told = outcome(before=score("likely_real"), after=score("likely_fake"))
+    (tmp_path / "outcomes.jsonl").write_text(json.dumps(told) + "\n", encoding="utf-8")
+    joined = join(str(tmp_path))
+    assert (joined["flips"], joined["verdicts"]) == (
+        1,
+        [{"before": "no_traces", "after": "likely_fake", "pictures": 1}],
+    )
+    assert "<td>no traces found</td>" in render(joined).replace(' class="text"', "")
 
 
 def test_the_verdicts_that_moved_most_are_shown_and_no_more_than_fit() -> None:
