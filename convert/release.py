@@ -31,6 +31,7 @@ from training.crops import join_views, predict_views
 from training.evaluation import to_json
 from training.faces import LocatedFace, locate_faces
 from training.files import hash_file
+from training.generators import measure_generators
 from training.left_out_runs import LeftOutRun
 from training.levels import name_clips
 from training.localisation import localise
@@ -175,6 +176,11 @@ def release(
         harms = bench.find_harms()[1] if degradations else []
         entry = examine(bench, facts.name, str(staging), harms=harms, contrasts=contrasts)
         card |= _measure(entry)
+        calibration = Calibrations.from_card(card).picture
+        card["metrics"] = {
+            **card["metrics"],
+            "generators": measure_generators(entry["rows"], left_out_runs, calibration),
+        }
         card["localisation"] = localise(
             Detector(staging, settings.threads),
             parts["test"],
