@@ -106,7 +106,8 @@ class Views:
             side=self.side,
             batch_size=BATCH,
             weights={},
-            mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
+            mix=Mix.of(recipe),
+            posted=recipe.posted,
             settings=self.settings,
             seed=self.seed,
         )

@@ -74,6 +74,7 @@ class FaceBatches(keras.utils.PyDataset):
         first_step: int = 0,
         cells: int = 0,
         fine: float = FINE,
+        posted: float = 0.0,
         workers: int = 1,
         budget: int = BUDGET,
     ) -> None:
@@ -93,6 +94,7 @@ class FaceBatches(keras.utils.PyDataset):
             first_step: the batch to begin with, when a training goes on.
             cells: side of the evidence map, where its cells are taught too; else 0.
             fine: how often a view is hardly touched, 0 to 1.
+            posted: how often a view comes through social networks and messengers, 0 to 1.
             workers: threads that prepare batches.
             budget: bytes of decoded pictures that are held; the rest is read anew each time.
 
@@ -106,7 +108,7 @@ class FaceBatches(keras.utils.PyDataset):
         self._faces, self._side, self._half = faces, side, batch_size // 2
         self.pictures = Memory(lambda index: open_picture(root, self._samples[index], settings), budget)
         self._seed, self._first_step, self._cells = seed, first_step, cells
-        self._fine = fine
+        self._fine, self._posted = fine, posted
         self._pairs = round(mix.total * self._half)
         self._classes = [self._weigh(label, weights) for label in (0, 1)]
         place = {sample.path: index for index, sample in enumerate(self._samples)}
@@ -169,7 +171,8 @@ class FaceBatches(keras.utils.PyDataset):
             for index in rng.choice(indices, self._half - self._pairs, p=odds):
                 sample, pixels = self._samples[index], self.pictures[index]
                 box = self._faces[sample.path].box
-                yield DrawnView(augment(alter(pixels, box), box, self._side, rng, self._fine), label, sample)
+                view = augment(alter(pixels, box), box, self._side, rng, self._fine, self._posted)
+                yield DrawnView(view, label, sample)
         indices, odds = self._blendable
         for index in rng.choice(indices, self._pairs, p=odds) if self._pairs else ():
             forgery = self._forger.draw(self._samples[index], rng)
@@ -178,7 +181,8 @@ class FaceBatches(keras.utils.PyDataset):
             seed = int(rng.integers(2**63))
             for label, half in enumerate((pair.real, pair.fake)):
                 # Both halves go through one and the same degradation.
-                view = render(alter(half, box), framing, self._side, np.random.default_rng(seed), self._fine)
+                own = np.random.default_rng(seed)
+                view = render(alter(half, box), framing, self._side, own, self._fine, self._posted)
                 yield DrawnView(view, label, forgery.sample, framing.apply(pair.mask))
 
     def _cover(self, drawn: DrawnView) -> np.ndarray:

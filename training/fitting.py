@@ -180,12 +180,13 @@ def make_batches(recipe: Recipe, data: Data, network: keras.Model, epochs: int =
             side=recipe.side,
             batch_size=recipe.batch_size,
             weights=recipe.source_weights,
-            mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
+            mix=Mix.of(recipe),
             settings=data.settings,
             seed=recipe.seed,
             first_step=epochs * recipe.steps,
             cells=count_cells(network) if recipe.map_weight else 0,
             fine=recipe.fine,
+            posted=recipe.posted,
             workers=WORKERS,
         )
     return PassBatches(

@@ -92,7 +92,8 @@ def probe(
             side=recipe.side,
             batch_size=recipe.batch_size,
             weights=recipe.source_weights,
-            mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
+            mix=Mix.of(recipe),
+            posted=recipe.posted,
             settings=settings,
             seed=recipe.seed,
         )
