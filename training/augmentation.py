@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from chalicelib.faces import crop_square, resize_square
+from training.posting import post
 
 # The margin that serving uses is 0.3. The range is wide because many collections are framed more tightly than
 # that: how much surroundings a crop shows must not tell which collection it is from.
@@ -56,6 +57,7 @@ def augment(
     side: int,
     rng: np.random.Generator,
     fine: float = FINE,
+    posted: float = 0.0,
 ) -> np.ndarray:
     """Draw one training view of a face.
 
@@ -65,11 +67,12 @@ def augment(
         side: the network's side, px.
         rng: the only source of chance; the same state gives the same view.
         fine: how often the view is hardly touched, 0 to 1.
+        posted: how often it comes through social networks and messengers instead, 0 to 1; see `training.posting`.
 
     Returns:
         uint8 RGB [side, side, 3].
     """
-    return render(pixels, draw_framing(box, pixels.shape, rng), side, rng, fine)
+    return render(pixels, draw_framing(box, pixels.shape, rng), side, rng, fine, posted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,14 @@ def draw_framing(box: tuple[float, float, float, float], shape: tuple[int, ...],
     return Framing((left, top, side), (x - left, y - top, width, height), turn, bool(rng.random() < 0.5))
 
 
-def render(pixels: np.ndarray, framing: Framing, side: int, rng: np.random.Generator, fine: float = FINE) -> np.ndarray:
+def render(
+    pixels: np.ndarray,
+    framing: Framing,
+    side: int,
+    rng: np.random.Generator,
+    fine: float = FINE,
+    posted: float = 0.0,
+) -> np.ndarray:
     """Cut a part out of a picture and let it go through what pictures go through.
 
     Now and then what lies around the head is blurred or made plain.
@@ -129,6 +139,7 @@ def render(pixels: np.ndarray, framing: Framing, side: int, rng: np.random.Gener
         side: the network's side, px.
         rng: the only source of chance.
         fine: how often the view is hardly touched, 0 to 1.
+        posted: how often it comes through social networks and messengers instead, 0 to 1; see `training.posting`.
 
     Returns:
         uint8 RGB [side, side, 3].
@@ -139,7 +150,11 @@ def render(pixels: np.ndarray, framing: Framing, side: int, rng: np.random.Gener
         x, y, width, height = framing.box
         seen = framing.square[2] - x - width if framing.mirrored else x
         crop = simplify_surroundings(crop, (seen, y, width, height), rng)
-    crop = polish(crop, rng) if rng.random() < fine else degrade(crop, rng)
+    # Where nothing is posted nothing is drawn for it, so that a training of before sees what it saw.
+    if posted and rng.random() < posted:
+        crop = post(recolour(crop, rng), rng)
+    else:
+        crop = polish(crop, rng) if rng.random() < fine else degrade(crop, rng)
     return resize_square(crop, side)
 
 

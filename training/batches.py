@@ -80,6 +80,7 @@ class FaceBatches(keras.utils.PyDataset):
         fine: float = FINE,
         native: float = 0.0,
         taught: Collection[str] | None = None,
+        posted: float = 0.0,
         workers: int = 1,
         budget: int = BUDGET,
     ) -> None:
@@ -101,6 +102,7 @@ class FaceBatches(keras.utils.PyDataset):
             fine: how often a view of a whole face is hardly touched, 0 to 1.
             native: how often a view of a large face is a square at native size, 0 to 1.
             taught: sources about whose whole faces a teacher is asked, where it is not asked about all views.
+            posted: how often a view of a whole face comes through social networks and messengers, 0 to 1.
             workers: threads that prepare batches.
             budget: bytes of decoded pictures that are held; the rest is read anew each time.
 
@@ -114,7 +116,7 @@ class FaceBatches(keras.utils.PyDataset):
         self._faces, self._side, self._half = faces, side, batch_size // 2
         self.pictures = Memory(lambda index: open_picture(root, self._samples[index], settings), budget)
         self._seed, self._first_step, self._cells = seed, first_step, cells
-        self._fine, self._native, self._taught = fine, native, taught
+        self._fine, self._posted, self._native, self._taught = fine, posted, native, taught
         self._pairs = round(mix.total * self._half)
         self._classes = [self._weigh(label, weights) for label in (0, 1)]
         self._originals = find_originals(self._samples)
@@ -233,7 +235,7 @@ class FaceBatches(keras.utils.PyDataset):
         """Return the view that a framing shows, uint8 RGB [side, side, 3]."""
         if isinstance(framing, NativeFraming):
             return render_native(pixels, framing, rng)
-        return render(pixels, framing, self._side, rng, self._fine)
+        return render(pixels, framing, self._side, rng, self._fine, self._posted)
 
     def _cover(self, drawn: DrawnView) -> np.ndarray:
         """Return of each cell the share of it that was forged, float32 [cells²]; `UNKNOWN` of a collected fake."""

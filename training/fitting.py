@@ -185,7 +185,7 @@ def make_batches(recipe: Recipe, data: Data, network: keras.Model, epochs: int =
             side=recipe.side,
             batch_size=recipe.batch_size,
             weights=recipe.source_weights,
-            mix=Mix(recipe.self_blended, recipe.swapped, recipe.upsampled),
+            mix=Mix.of(recipe),
             settings=data.settings,
             seed=recipe.seed,
             first_step=epochs * recipe.steps,
@@ -193,6 +193,7 @@ def make_batches(recipe: Recipe, data: Data, network: keras.Model, epochs: int =
             fine=recipe.fine,
             native=recipe.native,
             taught=recipe.taught or None,
+            posted=recipe.posted,
             workers=WORKERS,
         )
     return PassBatches(

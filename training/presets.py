@@ -70,6 +70,7 @@ def _passes(architecture: str, side: int, *phases: Phase, **changes: object) -> 
         "self_blended": 0.0,
         "swapped": 0.0,
         "upsampled": 0.0,
+        "posted": 0.0,
         "map_weight": 0.0,
         "steps": 1,
     }

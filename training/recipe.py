@@ -14,7 +14,19 @@ MONITORS = {"auc": True, "val_accuracy": True, "val_loss": False}
 AUGMENTATIONS = ("none", "flip", "geometry", "ours")
 SAMPLINGS = ("passes", "draws", "support_vectors")
 # Fields of a recipe that say how many of the fakes of a draw are made from real pictures, and how.
-FORGERIES = ("self_blended", "swapped", "upsampled")
+FORGERIES = ("self_blended", "swapped", "upsampled", "reconstructed", "restored", "edited")
+# Fields that older recipes lack, and the value that does what these did. Those that have it are not recorded, so that
+# a run that was begun before there was such a field goes on.
+LATER: dict[str, Any] = {
+    "left_out": (),
+    "reconstructed": 0.0,
+    "restored": 0.0,
+    "edited": 0.0,
+    "codecs": ("taef2",),
+    "posted": 0.0,
+    "native": 0.0,
+    "taught": (),
+}
 
 
 def _check(holds: bool, says: str, received: object) -> None:
@@ -77,8 +89,10 @@ class Recipe:
         weight_decay: of AdamW.
         ema_momentum: of the moving average of the weights, which is what is kept; 0 for none.
         source_weights: factor of a source in draws.
-        self_blended, swapped, upsampled: shares of the fakes of a draw that are made on the fly from real pictures;
-            see `training.forgeries.mix.Mix`. What is left of 1 are collected fakes.
+        self_blended, swapped, upsampled, reconstructed, restored, edited: shares of the fakes of a draw that are made
+            on the fly from real pictures; see `training.forgeries.mix.Mix`. What is left of 1 are collected fakes.
+        codecs: auto-encoders that the reconstructed ones go through: "taef2", or folders of ours.
+        posted: share of the views of draws that come through social networks and messengers.
         map_weight: how much the cells of the evidence map count in the loss of draws, see `training.losses`; 0
             teaches the logit alone.
         teacher: a .keras network whose logits are learnt too, of the very views of draws; "" for none.
@@ -109,6 +123,11 @@ class Recipe:
     self_blended: float = 0.42
     swapped: float = 0.08
     upsampled: float = 0.06
+    reconstructed: float = 0.0
+    restored: float = 0.0
+    edited: float = 0.0
+    codecs: tuple[str, ...] = ("taef2",)
+    posted: float = 0.1
     map_weight: float = 0.3
     teacher: str = ""
     distilled: float = 0.5
@@ -129,7 +148,7 @@ class Recipe:
         _check(0 <= self.fine <= 1, "fine must lie in [0, 1]", self.fine)
         _check(0 <= self.distilled <= 1, "distilled must lie in [0, 1]", self.distilled)
         _check(self.map_weight >= 0, "map_weight must not be below 0", self.map_weight)
-        for name in FORGERIES:
+        for name in (*FORGERIES, "posted"):
             _check(0 <= getattr(self, name) <= 1, f"{name} must lie in [0, 1]", getattr(self, name))
         forged = sum(getattr(self, name) for name in FORGERIES)
         _check(forged <= 1 + 1e-9, f"{', '.join(FORGERIES)} must be at most 1 together", forged)
@@ -148,14 +167,9 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, of JSON's types alone."""
-        stated = {**asdict(self), "phases": [asdict(phase) for phase in self.phases]}
-        for name in ("left_out", "taught"):
-            stated[name] = [*stated[name]]
-        # So that a run that was begun before there were these goes on.
-        for name in ("left_out", "native", "taught"):
-            if not stated[name]:
-                del stated[name]
-        return stated
+        stated = {name: value for name, value in asdict(self).items() if name not in LATER or value != LATER[name]}
+        lists = {name: [*value] for name, value in stated.items() if isinstance(value, tuple)}
+        return {**stated, **lists, "phases": [asdict(phase) for phase in self.phases]}
 
     @classmethod
     def from_dict(cls, stated: Mapping[str, Any]) -> Recipe:
@@ -166,8 +180,9 @@ class Recipe:
         """
         try:
             phases = tuple(Phase(**phase) for phase in stated["phases"])
-            names = {name: tuple(stated.get(name, ())) for name in ("left_out", "taught")}
-            return cls(**{**stated, "phases": phases, **names})
+            known = {**LATER, **stated}
+            lists = {name: tuple(known[name]) for name in ("left_out", "codecs", "taught")}
+            return cls(**{**known, **lists, "phases": phases})
         except (KeyError, TypeError) as error:
             raise ValueError(f"The recipe cannot be read: {error}") from error
 
@@ -200,6 +215,8 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
                 "distilled",
                 "taught",
                 "rounding",
+                "codecs",
+                "posted",
                 *FORGERIES,
             )
         ),

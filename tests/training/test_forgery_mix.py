@@ -23,8 +23,13 @@ FACES = {sample.path: LocatedFace(BOX, POINTS) for sample in SAMPLES}
 
 @pytest.fixture(scope="module")
 def open_picture(portrait: np.ndarray) -> Callable[[Sample], np.ndarray]:
-    """Each person is the portrait in another light."""
-    return lambda sample: (portrait[:400] * (1 - 0.05 * len(sample.group))).astype(np.uint8)
+    """Each person is the portrait in another light, and all but the first in other colours and out of focus."""
+
+    def open_light(sample: Sample) -> np.ndarray:
+        picture = (portrait[:400] * (1 - 0.05 * len(sample.group))).astype(np.uint8)
+        return picture if sample.group == "ann" else cv2.GaussianBlur(picture[..., ::-1], (0, 0), 1.5)
+
+    return open_light
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,18 @@ def test_a_recipe_survives_its_record(name: str) -> None:
     assert Recipe.from_dict(json.loads(json.dumps(left_out.to_dict()))) == left_out
 
 
+def test_a_recipe_of_before_there_were_some_fields_means_what_it_meant() -> None:
+    """A run that was begun then goes on, and one that is done again sees the same pictures."""
+    old = replace(STUDENT, posted=0.0).to_dict()
+    assert not {"left_out", "reconstructed", "restored", "edited", "codecs", "posted"} & set(old)
+    assert Recipe.from_dict(old).posted == 0
+    new = replace(STUDENT, reconstructed=0.1, codecs=("taef2", "runs/shuffle-x4"))
+    stated = json.loads(json.dumps(new.to_dict()))
+    assert stated["codecs"] == ["taef2", "runs/shuffle-x4"]
+    assert stated["posted"] == STUDENT.posted > 0
+    assert Recipe.from_dict(stated) == new
+
+
 @pytest.mark.parametrize(
     ("preset", "changes", "field", "value"),
     [
@@ -59,6 +71,10 @@ def test_epochs_hold_for_every_phase_and_rates_keep_their_proportion() -> None:
         ("student", {"self_blended": 1.5}, r"self_blended must lie in \[0, 1\]"),
         ("student", {"fine": -0.1}, r"fine must lie in \[0, 1\]"),
         ("cnn-128", {"fine": 0.5}, "fine means nothing"),
+        ("cnn-128", {"posted": 0.5}, "posted means nothing"),
+        ("cnn-128", {"codecs": ("taef2",)}, "codecs means nothing"),
+        ("student", {"posted": 1.5}, r"posted must lie in \[0, 1\]"),
+        ("student", {"reconstructed": 0.9}, "must be at most 1 together"),
         ("student", {"side": 3}, "side must be at least"),
         ("student", {"batch_size": 1}, "batch_size must be at least"),
         ("student", {"limit": -1}, "limit must not be"),

@@ -10,7 +10,7 @@ import click
 
 from training.commands.options import EXISTING_FILE, ROOTS, SETS, open_sets
 from training.presets import PRESETS, PROJECTS, Preset, find
-from training.recipe import Phase, Recipe, override
+from training.recipe import FORGERIES, Phase, Recipe, override
 
 
 def list_presets(context: click.Context, option: click.Parameter, wanted: bool) -> None:
@@ -53,6 +53,17 @@ def list_presets(context: click.Context, option: click.Parameter, wanted: bool) 
 @click.option("--self-blended", type=float, help="Share of the fakes made by self-blending; student and high-pass.")
 @click.option("--swapped", type=float, help="Share made by laying another face over; student and high-pass.")
 @click.option("--upsampled", type=float, help="Share made by remaking a part from fewer numbers; likewise.")
+@click.option("--reconstructed", type=float, help="Share made by sending photos through an auto-encoder; slow.")
+@click.option(
+    "--codec",
+    "codecs",
+    multiple=True,
+    metavar="NAME|FOLDER",
+    help="Which auto-encoder: taef2, or a folder of `unmask autoencoders`; repeatable. [default: taef2]",
+)
+@click.option("--restored", type=float, help="Share made by networks that sharpen photos; likewise.")
+@click.option("--edited", type=float, help="Share made by taking mouth, eyes or inner face over; likewise.")
+@click.option("--posted", type=float, help="Share of the views that come through social networks; likewise.")
 @click.option(
     "--leave-out",
     "left_out",
@@ -83,6 +94,7 @@ def train(
     source_weights: tuple[str, ...],
     left_out: tuple[str, ...],
     taught: tuple[str, ...],
+    codecs: tuple[str, ...],
     **options: int | float | str | None,
 ) -> None:
     """Train a detector on labelled faces: ours, or one of the source projects' by name.
@@ -107,6 +119,8 @@ def train(
         changes["left_out"] = left_out
     if taught:
         changes["taught"] = taught
+    if codecs:
+        changes["codecs"] = codecs
     if repeat and (preset or changes):
         raise click.UsageError("--repeat takes everything from the record; leave out --preset and what changes one.")
 
@@ -165,8 +179,9 @@ def _describe_views(recipe: Recipe) -> str:
     if recipe.sampling == "support_vectors":
         return "every picture once"
     if recipe.sampling == "draws":
-        made = ((recipe.self_blended, "self-blended"), (recipe.swapped, "swapped"), (recipe.upsampled, "up-sampled"))
-        share = "of the fakes " + ", ".join(f"{part:.0%} {name}" for part, name in made)
+        names = {"self_blended": "self-blended", "upsampled": "up-sampled"}
+        made = [(getattr(recipe, field), names.get(field, field)) for field in FORGERIES]
+        share = "of the fakes " + ", ".join(f"{part:.0%} {name}" for part, name in made if part)
         return f"draws of {recipe.batch_size} × {recipe.steps} an epoch, half fake, {share}; augmentation ours"
     return f"passes in batches of {recipe.batch_size}, augmentation {recipe.augmentation}"
 

@@ -17,11 +17,18 @@ class Pace:
         done: those that were done before it began, which say nothing about its speed.
         report: receives the lines.
         clock: seconds.
+        what: is counted.
     """
 
     def __init__(
-        self, total: int, done: int, report: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        total: int,
+        done: int,
+        report: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        what: str = "files",
     ) -> None:
+        self._what = what
         self._total = total
         self._before = done
         self._report = report
@@ -36,7 +43,7 @@ class Pace:
         self._told = now
         speed = (done - self._before) / max(now - self._started, 1e-9)
         left = "" if done == self._total else f", {spell((self._total - done) / speed)} to go"
-        self._report(f"{done} of {self._total} files done, {speed:.1f} a second{left}")
+        self._report(f"{done} of {self._total} {self._what} done, {speed:.1f} a second{left}")
 
 
 def spell(seconds: float) -> str:

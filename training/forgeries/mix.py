@@ -20,6 +20,7 @@ from training.forgeries.self_blending import Pair, blend_self, cut_region
 from training.forgeries.swaps import can_swap, swap
 from training.forgeries.upsampling import upsample
 from training.manifest import Sample
+from training.recipe import FORGERIES, Recipe
 
 KINDS = ("self-blended", "swapped", "upsampled", "reconstructed", "restored", "edited")
 # How often an edit takes over from another picture of the same group, where there is one.
@@ -58,6 +59,11 @@ class Mix:
     def __post_init__(self) -> None:
         if not all(0 <= share <= 1 for share in self.shares) or self.total > 1 + 1e-9:
             raise ValueError(f"shares must be 0 to 1, and at most 1 together. Received: {self}")
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Mix:
+        """Return the mix that a recipe states."""
+        return cls(**{name: getattr(recipe, name) for name in FORGERIES}, codecs=recipe.codecs)
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -121,9 +127,14 @@ class Forger:
             mix: which kinds to draw, and how often.
             remakers: the networks that reconstruct and restore; the mix's where not given.
             cut: cuts the face, with some room, out of a photo.
+
+        Raises:
+            ValueError, OSError: a network that the mix needs cannot be loaded.
         """
         self._faces, self._open, self._mix, self._cut = faces, open_picture, mix, cut
         self._remakers = remakers or Remakers(mix.codecs)
+        # What cannot be loaded must not stop a training that has begun.
+        self._remakers.load(codecs=mix.reconstructed > 0, restorers=mix.restored > 0)
         self._partners = Partners(samples, faces)
         self._groups: dict[str, list[Sample]] = defaultdict(list)
         for sample in samples:

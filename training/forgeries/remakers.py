@@ -47,6 +47,17 @@ class Remakers:
         """
         return self._load(_draw(self._restorers, rng), load_restorer)
 
+    def load(self, *, codecs: bool, restorers: bool) -> None:
+        """Load all of a kind now.
+
+        Raises:
+            ValueError, OSError: one cannot be loaded.
+        """
+        for name in self._codecs if codecs else ():
+            self._load(name, load_codec)
+        for name in self._restorers if restorers else ():
+            self._load(name, load_restorer)
+
     def _load(self, name: str, load: Callable[[str], Network]) -> Network:
         # Batches are prepared by several threads, and one copy of a network is enough.
         with self._lock:
