@@ -12,24 +12,24 @@ import keras
 import numpy as np
 
 from chalicelib.detector import normalise
+from chalicelib.face_views import FaceViews, ViewRule
 from chalicelib.settings import Settings
 from training.calibration import fit_calibration, fit_calibrations
-from training.crops import load_crops, predict_logits
+from training.crops import join_views, load_views, predict_views
 from training.ensembles import Weighing, find_weights, join, score_apart
 from training.evaluation import to_json
 from training.faces import FOUND, begin_cache, locate_faces
 from training.files import hash_file, replacing
 from training.levels import name_clips
 from training.manifest import Sample, read_manifest
-from training.members import NETWORK, agree_on_split, find_member
+from training.members import CARD, NETWORK, Member, agree_on_split, find_member, read_rule
 from training.metrics import auc, measure
 from training.networks.compact import halve
 from training.networks.loading import load_network
 from training.progress import every
 from training.records import RECORD, RunMismatch, hash_data, list_versions, now, write_json
 from training.splits import split_by_group
-
-CARD = "card.json"
+from training.view_rule import fit_rule
 
 
 def build_ensemble(
@@ -98,12 +98,13 @@ def build_ensemble(
     begin_cache(run / FOUND, *(member.path.with_name(FOUND) for member in members))
     faces = locate_faces(samples, root, run / FOUND, settings, every(5, "faces searched in", report))
     apart = score_apart(networks)
-    crops, kept = load_crops(samples, faces, root, int(apart.input_shape[1]), settings)
+    rule = _find_rule(members)
+    views, kept = load_views(samples, faces, root, int(apart.input_shape[1]), settings, rule)
     labels = np.array([sample.label for sample in kept], int)
     if len(set(labels.tolist())) < 2:
         raise ValueError("the validation part needs real and fake pictures with a face to weigh members on")
     report(f"scores {len(kept)} validation faces with {len(members)} members")
-    logits = _predict_apart(apart, crops, report)
+    logits = _predict_apart(apart, views, rule, report)
     slopes, biases = _calibrate(labels, logits, kept)
     usable = [i for i, slope in enumerate(slopes) if slope > 0]
     if not usable:
@@ -130,7 +131,8 @@ def build_ensemble(
         }
         for i, (member, own) in enumerate(zip(members, networks, strict=True))
     ]
-    card = _make_card(network, run, rows, crops, kept, name_clips(kept, manifest)[0], (faces, root, settings))
+    clips = name_clips(kept, manifest)[0]
+    card = _make_card(network, run, rows, views, kept, clips, rule, (faces, root, settings))
     with replacing(run / NETWORK) as unfinished:
         network.save(unfinished)
     halve(run / NETWORK)
@@ -176,13 +178,23 @@ def _claim(run: Path, record: Mapping[str, Any]) -> None:
     write_json(run / RECORD, record)
 
 
-def _predict_apart(apart: keras.Model, crops: np.ndarray, report: Callable[[str], None]) -> np.ndarray:
+def _find_rule(members: Sequence[Member]) -> ViewRule:
+    """Return what the first member that was trained on squares at native size is shown; else whole faces alone."""
+    rules = [read_rule(member.path) for member in members]
+    return next((rule for rule in rules if rule.places), ViewRule())
+
+
+def _predict_apart(
+    apart: keras.Model, faces: Sequence[FaceViews], rule: ViewRule, report: Callable[[str], None]
+) -> np.ndarray:
+    """Return the logit of each face by each member, [N, M], its views joined by the rule."""
     tell = every(5, "faces scored", report)
-    parts = []
-    for start in range(0, len(crops), 32):
-        parts.append(apart.predict_on_batch(normalise(crops[start : start + 32])))
-        tell(min(start + 32, len(crops)), len(crops))
-    return np.concatenate(parts)
+    rows = []
+    for number, face in enumerate(faces, start=1):
+        own = np.asarray(apart.predict_on_batch(normalise(face.pixels)))
+        rows.append([join_views([logits], rule)[0] for logits in own.T])
+        tell(number, len(faces))
+    return np.array(rows)
 
 
 def _calibrate(labels: np.ndarray, logits: np.ndarray, samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
@@ -203,18 +215,21 @@ def _make_card(
     network: keras.Model,
     run: Path,
     rows: Sequence[Mapping[str, Any]],
-    crops: np.ndarray,
+    views: Sequence[FaceViews],
     samples: Sequence[Sample],
     clips: Mapping[str, str],
+    rule: ViewRule,
     reading: tuple[Any, Path, Settings],
 ) -> dict[str, Any]:
     """Score the validation part with the ensemble as it is saved, calibrate it, and say what it is."""
     side = int(network.input_shape[1])
-    if crops.shape[1] != side:
+    if views[0].pixels.shape[1] != side:
         # The largest member was left out.
-        crops, samples = load_crops(samples, *reading[:2], side, reading[2])
+        views, samples = load_views(samples, *reading[:2], side, reading[2], rule)
     labels = np.array([sample.label for sample in samples], int)
-    logits = predict_logits(network, crops, 32)
+    scored = predict_views(network, views, 32)
+    rule = fit_rule(labels, scored, rule) if rule.places else rule
+    logits = join_views(scored, rule)
     fitted = fit_calibrations(
         labels,
         logits,
@@ -233,6 +248,7 @@ def _make_card(
         "evidence": any(layer.name == "evidence" for layer in network.layers),
         "parameters": network.count_params(),
         "members": [{key: row[key] for key in ("name", "sha256", "weight")} for row in rows],
+        **({"views": asdict(rule)} if rule.places else {}),
         "calibration": asdict(calibration),
         "promise": fitted.promise,
         "validation": measure(labels, probabilities) | {"auc": auc(labels, logits)},

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chalicelib.face_views import ViewRule
 from training.files import hash_file
 from training.records import RECORD
 
-NETWORK = "network.keras"
+NETWORK, CARD = "network.keras", "card.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ def find_member(path: Path) -> Member:
         record = {}
     name = network.parent.name if network.name == NETWORK else network.stem
     return Member(name, network, hash_file(network), record)
+
+
+def read_rule(network: Path) -> ViewRule:
+    """Return what the network of a run is shown of a face, as the card beside it says; whole faces where none does.
+
+    Raises:
+        ModelUnavailable: the card says what makes no sense.
+    """
+    card = network.with_name(CARD)
+    return ViewRule.from_card(json.loads(card.read_text(encoding="utf-8"))) if card.is_file() else ViewRule()
 
 
 def agree_on_split(members: Sequence[Member], manifest: Path, seed: int | None, report: Callable[[str], None]) -> int:

@@ -239,6 +239,20 @@ def test_an_average_weighs_all_members_alike(collection: Path, runs: dict[str, P
     assert "plain average" not in output
 
 
+def test_members_that_look_at_native_size_do_so_together(
+    collection: Path, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    network = make_mapped(64)
+    native = save_run(tmp_path / "native", network, collection / "faces.csv")
+    rule = {"places": [[0.5, 0.4], [0.5, 0.7]], "weight": 0.6, "scale": 1.0, "bias": 0.0}
+    (native / "card.json").write_text(json.dumps({"views": rule}))
+    code, output = run(collection, tmp_path / "out", runs["bare"], native, options=("--average",))
+    assert code == 0, output
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card["views"]["places"] == rule["places"]
+    assert KerasDetector(tmp_path / "out" / "network.keras", Settings().models).views.places == ((0.5, 0.4), (0.5, 0.7))
+
+
 def test_without_its_largest_member_it_takes_a_smaller_crop(
     collection: Path, runs: dict[str, Path], tmp_path: Path
 ) -> None:
