@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
 import numpy as np
 
-# Bytes of pictures that a training holds: some ten thousand faces of 256 px.
-BUDGET = 2 * 2**30
+# Bytes of pictures that a training holds: some ten thousand faces of 256 px, or a third of the machine's memory where
+# that is more, since to decode a picture anew takes longer than all that is drawn of it.
+BUDGET = max(2 * 2**30, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 3)
 
 
 class Memory:
