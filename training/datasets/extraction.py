@@ -108,7 +108,7 @@ class Extractor:
                 require_going_on()
                 seen += 1
                 pixels = rescale(frame.pixels, self._plan.scale)
-                for number, found in enumerate(self._choose(self._finder.find(pixels))):
+                for number, found in enumerate(self._choose(self._finder.find(pixels), pixels.shape)):
                     faces.append(self._save(clip, frame, number, pixels, found))
         except WriteFailed:
             raise
@@ -127,8 +127,13 @@ class Extractor:
         else:
             yield read_photo(path, self._settings)
 
-    def _choose(self, faces: list[Face]) -> list[Face]:
-        """Return the faces to take, largest first: among several only sure ones, as patterns pass for faces."""
+    def _choose(self, faces: list[Face], shape: tuple[int, ...]) -> list[Face]:
+        """Return the faces to take, largest first: among several only sure ones, as patterns pass for faces.
+
+        A face whose square would be smaller than the least picture that is read is none: what is saved has to be read.
+        """
+        least = self._settings.min_side
+        faces = [face for face in faces if crop_square(face.box, shape, self._plan.margin)[2] >= least]
         if len(faces) > 1:
             faces = [face for face in faces if face.confidence >= self._plan.least_confidence]
         return faces if self._plan.faces == "all" else faces[:1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -81,34 +81,30 @@ def draw_forgeries(
     forger = Forger(real, faces, open_picture, Mix(), remakers=remakers)
     fit = [sample for sample in real if forger.can_forge(sample)]
     made: list[Forgery] = []
-    kinds = list(kinds)
-    turns = cycle(kinds)
-    kind = next(turns)
+    turns = deque(kinds)
     for index in rng.permutation(len(fit)):
         try:
-            forgery = forger.forge(kind, fit[index], rng)
+            forgery = forger.forge(turns[0], fit[index], rng)
         except (OSError, UnmaskError):
             # Gone or damaged since its face was found: another photo will do.
             continue
         except RestorerMissing as error:
-            if len(kinds) == 1:
+            turns.popleft()
+            if not turns:
                 raise GalleryError(str(error)) from error
-            kinds.remove(kind)
-            turns = cycle(kinds)
-            kind = next(turns)
             continue
         if forgery:
             made.append(forgery)
-            kind = next(turns)
+            turns.rotate(-1)
         if len(made) == count:
             break
     if not made:
         raise GalleryError(
-            f"No forgery of the kind {' or '.join(kinds)} could be made from {len(real)} real photos: "
+            f"No forgery of the kind {' or '.join(turns)} could be made from {len(real)} real photos: "
             f"a face large enough was found in {len(fit)}"
             + (
                 ", and none has a partner of another group and a similar pose."
-                if kind in ("swapped", "edited")
+                if turns[0] in ("swapped", "edited")
                 else "."
             )
         )

@@ -43,6 +43,14 @@ def test_box_and_landmarks_lie_on_the_face_of_the_saved_picture(snap: Any, tmp_p
     assert face.side == pytest.approx(1.6 * max(face.box[2:]), abs=1)
 
 
+def test_a_face_too_small_to_be_read_again_is_none(snap: Any, tmp_path: Path) -> None:
+    snap(tmp_path / "a.png")
+    side = Extractor(PLAN, SETTINGS, tmp_path, tmp_path / "out").extract(clip_of("a.png")).faces[0].side
+    for least, status in ((side, "used"), (side + 1, "no_face")):
+        extractor = Extractor(PLAN, replace(SETTINGS, min_side=least), tmp_path, tmp_path / f"{least}")
+        assert extractor.extract(clip_of("a.png")).status == status
+
+
 def test_a_limit_shrinks_the_picture_and_its_coordinates_and_never_enlarges(snap: Any, tmp_path: Path) -> None:
     snap(tmp_path / "a.png")
     faces = {}
@@ -69,8 +77,8 @@ def test_a_limit_shrinks_the_picture_and_its_coordinates_and_never_enlarges(snap
 )
 def test_among_several_faces_only_sure_ones_count(confidences: list[float], which: str, taken: list[int]) -> None:
     extractor = Extractor(replace(PLAN, faces=which), SETTINGS, Path(), Path())
-    faces = [Face((0, 0, 10, 10), confidence, np.zeros((5, 2), np.float32)) for confidence in confidences]
-    assert extractor._choose(faces) == [faces[index] for index in taken]
+    faces = [Face((0, 0, 40, 40), confidence, np.zeros((5, 2), np.float32)) for confidence in confidences]
+    assert extractor._choose(faces, (480, 640)) == [faces[index] for index in taken]
 
 
 def test_a_clip_gives_a_face_a_frame(film: Any, tmp_path: Path) -> None:
