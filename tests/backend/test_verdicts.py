@@ -247,14 +247,14 @@ def test_more_frames_that_say_the_same_are_never_less_sure(
 
 @pytest.mark.parametrize("correlation", [-0.1, 1.1, math.nan, "much", None])
 def test_a_correlation_that_makes_no_sense_is_refused(correlation: object) -> None:
-    sound = {"temperature": 1, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+    sound = {"temperature": 1, "bias": 0, "no_traces_below": 0.3, "fake_above": 0.7}
     card = {"calibration": {**dict.fromkeys(MEDIA, sound), "frame_correlation": correlation}}
     with pytest.raises(ModelUnavailable, match="calibration"):
         Calibrations.from_card(card)
 
 
 def test_a_card_states_how_far_frames_repeat_each_other_and_an_old_one_does_not() -> None:
-    sound = {"temperature": 1, "bias": 0, "real_below": 0.3, "fake_above": 0.7}
+    sound = {"temperature": 1, "bias": 0, "no_traces_below": 0.3, "fake_above": 0.7}
     media: dict[str, object] = dict.fromkeys(MEDIA, sound)
     assert Calibrations.from_card({"calibration": media}).frame_correlation == 1
     assert Calibrations.from_card({"calibration": {**media, "frame_correlation": 0.25}}).frame_correlation == 0.25
