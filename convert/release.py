@@ -50,6 +50,8 @@ FIGURES = (
 )
 # How many operators at the start stay in float: the first of these that passes the gate. Most are ends of blocks.
 FLOAT_OPERATORS = (0, 10, 17, 21, 24, 28, 32, 36, 39, 43, 47)
+# Test pictures of one class from which on a source has figures of its own on the card.
+LEAST_OF_SOURCE = 40
 # How often a view of a fine-tuning is a square at native size, where such are served.
 NATIVE = 0.6
 # One face in so many goes through the slow reference kernels too.
@@ -178,7 +180,7 @@ def release(
         card |= _measure(entry)
         calibration = Calibrations.from_card(card).picture
         card["metrics"] = {
-            **card["metrics"],
+            **keep_large(card["metrics"], card["data"]["faces"]["test"]),
             "generators": measure_generators(entry["rows"], left_out_runs, calibration),
         }
         card["localisation"] = localise(
@@ -207,6 +209,32 @@ def _measure(entry: Mapping[str, Any]) -> dict[str, Any]:
         "bands": {name: [_slim(row) for row in rows] for name, rows in entry["bands"].items()},
         "degradations": {harm: _slim(figures) for harm, figures in entry["grid"].items()},
     }
+
+
+def keep_large(metrics: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return an evaluation's figures without those of sources that say more of chance than of the model.
+
+    Everybody who asks for the model is sent its figures, and a data set may hold hundreds of small sources.
+
+    Args:
+        metrics: as `training.evaluation.summarise` returns them.
+        counts: test pictures by "source/real" and "source/fake".
+    """
+    large = {name.rpartition("/")[0] for name, count in counts.items() if count >= LEAST_OF_SOURCE}
+
+    def keep(figures: Mapping[str, Any]) -> dict[str, Any]:
+        # Titles go on after the source's name: ", METHOD" or " against its own real".
+        return {title: own for title, own in figures.items() if _source_of(title) in large}
+
+    levels = {
+        level: {**own, "against_real": keep(own["against_real"])} for level, own in metrics.get("levels", {}).items()
+    }
+    kept = {part: keep(metrics[part]) for part in ("sources", "against_real") if part in metrics}
+    return {**metrics, **kept, **({"levels": levels} if levels else {})}
+
+
+def _source_of(title: str) -> str:
+    return title.partition(",")[0].partition(" against ")[0]
 
 
 def _slim(figures: Mapping[str, Any]) -> dict[str, Any]:

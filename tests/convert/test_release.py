@@ -280,3 +280,20 @@ def test_the_shipped_int8_detector_follows_the_shipped_float_student(portrait: n
     assert max(apart) <= GATE["probability_p99"]
     assert np.allclose(maps.mean(axis=(1, 2)), int8, atol=1e-3)
     assert maps.shape == wanted_maps.shape
+
+
+def test_a_card_has_no_figures_of_sources_that_are_all_but_empty() -> None:
+    of = {"auc": 0.9}
+    metrics = {
+        "overall": of,
+        "sources": {"large": of, "small": of},
+        "against_real": {"large": of, "large, swap, against its own real": of, "small against its own real": of},
+        "levels": {"clip": {"overall": of, "against_real": {"large against its own real": of, "small": of}}},
+        "aggregation": {},
+    }
+    kept = module.keep_large(metrics, {"large/fake": 40, "large/real": 3, "small/fake": 39})
+    assert set(kept["sources"]) == {"large"}
+    assert set(kept["against_real"]) == {"large", "large, swap, against its own real"}
+    assert set(kept["levels"]["clip"]["against_real"]) == {"large against its own real"}
+    assert (kept["overall"], kept["levels"]["clip"]["overall"], kept["aggregation"]) == (of, of, {})
+    assert len(metrics["sources"]) == 2
