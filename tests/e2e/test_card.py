@@ -791,6 +791,8 @@ def test_the_card_is_alive_inside_a_modal_dialog(open_page: Open) -> None:
     page.evaluate("card.focus()")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
+    expect(page.locator("summary", has_text="What the model knows")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Copy report")).to_be_focused()
     page.keyboard.press("Escape")
     expect(card_of(page)).to_have_count(0)

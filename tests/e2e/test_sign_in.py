@@ -33,7 +33,7 @@ ARABIC = json.loads((EXTENSION / "languages" / "ar.json").read_text(encoding="ut
 PORTRAIT = (EXTENSION / "samples" / "portrait.jpg").read_bytes()
 WORDS = ENGLISH["panel"]["account"]
 PASSWORD = "Correct-Horse-7"
-HEALTH = {"status": "ok", "api": 1, "model": {"name": "unmask-student", "version": "1"}, "flags": True}
+HEALTH = {"status": "ok", "api": 2, "model": {"name": "unmask-student", "version": "1"}, "flags": True}
 SIGN_IN_REQUIRED = Answer(401, {"error": {"code": "sign_in_required", "message": "Sign in first."}})
 
 READ_PASS = "async () => Object.values(await chrome.storage.session.get())[0] ?? null"

@@ -483,7 +483,7 @@ function drawActions(options) {
   const copy = make("button", { type: "button", class: "unmask-action" }, [words.copy]);
   const row = make("div", { class: "unmask-actions" }, [...actions, copy]);
   copy.addEventListener("click", async () => {
-    const report = writeReport(options);
+    const report = writeReport({ ...options, limits: options.model?.limits });
     try {
       await onCopy(report);
       state.textContent = words.copied;
