@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -45,10 +45,10 @@ def load_crops(
     return crops, kept
 
 
-def predict_logits(network: keras.Model, crops: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """Return the logits float [N] of crops uint8 RGB [N, side, side, 3], N ≥ 1."""
+def predict_logits(network: keras.Model, crops: Sequence[np.ndarray] | np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """Return the logits float [N] of N ≥ 1 crops uint8 RGB [side, side, 3]; no more than a batch of them is copied."""
     starts = range(0, len(crops), batch_size)
-    batches = (crops[start : start + batch_size] for start in starts)
+    batches = (np.asarray(crops[start : start + batch_size]) for start in starts)
     return np.concatenate([network.predict_on_batch(normalise(batch)) for batch in batches])[:, 0]
 
 
@@ -73,16 +73,8 @@ def load_views(
 
 def predict_views(network: keras.Model, faces: Sequence[FaceViews], batch_size: int = 64) -> list[np.ndarray]:
     """Return the logits of the views of each face: float [1 + n], the whole face first."""
-    sizes = [len(face.pixels) for face in faces]
-    logits = np.concatenate([network.predict_on_batch(normalise(batch))[:, 0] for batch in _batch(faces, batch_size)])
-    return np.split(logits, np.cumsum(sizes)[:-1])
-
-
-def _batch(faces: Sequence[FaceViews], batch_size: int) -> Iterator[np.ndarray]:
-    """Yield the views of all faces in batches; a copy of no more than one."""
-    views = [view for face in faces for view in face.pixels]
-    for start in range(0, len(views), batch_size):
-        yield np.stack(views[start : start + batch_size])
+    logits = predict_logits(network, [view for face in faces for view in face.pixels], batch_size)
+    return np.split(logits, np.cumsum([len(face.pixels) for face in faces])[:-1])
 
 
 def join_views(logits: Sequence[np.ndarray], rule: ViewRule) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from chalicelib.clip_header import HEAD, sniff_clip
 from chalicelib.detector import Detector
 from chalicelib.errors import NotFound, TooLarge, UnmaskError, UnsupportedMedia
-from chalicelib.face_views import FaceViews, ViewRule, cut_views, score_views
+from chalicelib.face_views import FaceViews, ViewRule, ViewScorer, cut_views, score_views
 from chalicelib.faces import Face, FaceFinder, crop_square
 from chalicelib.frames import Frame, hash_frames
 from chalicelib.images import decode, is_light
@@ -67,15 +67,13 @@ class Finds(Protocol):
     def find(self, pixels: npt.NDArray[np.uint8]) -> list[Face]: ...
 
 
-class Scores(Protocol):
+class Scores(ViewScorer, Protocol):
     """Scores views of faces; see `Detector`."""
 
     side: int
     card: dict[str, Any]
     calibration: Calibrations
     views: ViewRule
-
-    def score(self, crops: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
 
 
 class Checker:

@@ -27,7 +27,7 @@ LARGEST_REGION = 640
 Square = tuple[float, float, float]
 
 
-class Scores(Protocol):
+class ViewScorer(Protocol):
     """Scores views one by one; see `chalicelib.detector.Detector`."""
 
     def score(self, crops: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
@@ -113,7 +113,7 @@ def cut_views(
 
 
 def score_views(
-    model: Scores, faces: Sequence[FaceViews], rule: ViewRule
+    model: ViewScorer, faces: Sequence[FaceViews], rule: ViewRule
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Score faces, each by all of its views.
 
