@@ -22,7 +22,7 @@ from backend.crew import Failure, check_all, count_workers
 from chalicelib import __version__
 from chalicelib.errors import SettingsError, TooLarge, UnmaskError
 from chalicelib.settings import MODELS, Entry, Settings, describe
-from chalicelib.verdicts import spell_probability, spell_verdict
+from chalicelib.verdicts import format_verdict, spell_probability
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -368,7 +368,7 @@ class Table:
         probability = result["fake_probability"]
         percent = "–" if probability is None else spell_probability(probability)
         reasons = ", ".join(result["reasons"]).replace("_", " ")
-        self._row(spell_verdict(result["verdict"]), percent, str(len(result["faces"])), printable(path), reasons)
+        self._row(format_verdict(result["verdict"]), percent, str(len(result["faces"])), printable(path), reasons)
         for signal in result["signals"]:
             click.echo(f"  file says: {word_signal(signal, result['verdict'])}")
         self._signals += len(result["signals"])

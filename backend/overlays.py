@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chalicelib.schema import Face, Point
-from chalicelib.verdicts import spell_probability, spell_verdict
+from chalicelib.verdicts import format_verdict, spell_probability
 
 # Log-odds at full colour, the same for every picture: a scale of its own would make every real face glow. The page
 # paints with the same scale, strength and colours: page/evidence.js.
@@ -69,7 +69,7 @@ def _frame(canvas: npt.NDArray[np.uint8], face: Face | Point, scale: float) -> N
     size = max(canvas.shape[:2]) / 1200
     percent = spell_probability(face["fake_probability"])
     # A bare "4% fake" would read as a promise that the face is genuine.
-    text = f"{spell_verdict(face['verdict'])}, {percent}" if face["verdict"] == "no_traces" else f"{percent} fake"
+    text = f"{format_verdict(face['verdict'])}, {percent}" if face["verdict"] == "no_traces" else f"{percent} fake"
     (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
     # Above the box, or inside it where the picture ends.
     base = y - below if y - below - text_height >= 0 else y + text_height + below

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.promise import is_stranger, spell_cell, tell_promise
+from training.promise import format_cell, format_promise, is_stranger
 from training.reporting.summary import spell, spell_interval
 
 BANDS = {
@@ -39,7 +39,7 @@ def describe_model(card: Mapping[str, Any]) -> str:
         f"Called likely fake are {_percent(overall, 'real_called_fake')} of the real pictures and "
         f"{_percent(overall, 'fake_called_fake')} of the fakes; {_percent(overall, 'uncertain')} of all are uncertain. "
         f"The expected calibration error is {spell(overall.get('ece'))}.",
-        *_tell_promises(card.get("promise", {})),
+        *_format_promises(card.get("promise", {})),
         *([_tabulate_degradations(card["degradations"])] if card["degradations"] else []),
         *(f"## {title}\n" + _tabulate(card["bands"][name]) for name, title in BANDS.items()),
         "The data names nobody's age, sex or skin; what cheeks look like in a picture stands in for the last, and for "
@@ -113,7 +113,7 @@ def _tabulate_degradations(degradations: Mapping[str, Mapping[str, Any]]) -> str
     return "## After degradation\n" + _lay_out(["", "pictures", "AUC (95 %, by group)", "uncertain"], rows)
 
 
-def _tell_promises(promises: Mapping[str, Any]) -> list[str]:
+def _format_promises(promises: Mapping[str, Any]) -> list[str]:
     """Return a section on sources left out: what the thresholds do to each that took no part in choosing them."""
     if not promises:
         return []
@@ -125,7 +125,7 @@ def _tell_promises(promises: Mapping[str, Any]) -> list[str]:
         parts.append(f"{MEDIA[medium]}: these thresholds rest on {promise['rests_on']}.")
         if "rows" not in promise:
             continue
-        parts += tell_promise(promise)
+        parts += format_promise(promise)
         header = ["source left out", "number", "called fake", "below the lower threshold", "no verdict", "promise kept"]
         keys = ("pictures", "called_fake", "called_low", "uncertain", "kept")
         parts.append(
@@ -134,7 +134,7 @@ def _tell_promises(promises: Mapping[str, Any]) -> list[str]:
                 [
                     [
                         f"{row['label']}: {row['source']}" + (", never trained on" if is_stranger(row) else ""),
-                        *(spell_cell(row[key]) for key in keys),
+                        *(format_cell(row[key]) for key in keys),
                     ]
                     for row in promise["rows"]
                 ],

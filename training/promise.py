@@ -112,19 +112,19 @@ def is_stranger(row: Mapping[str, Any]) -> bool:
     return row.get("known") is False or bool(row.get("never_seen"))
 
 
-def spell_cell(value: float | int | bool) -> str:
+def format_cell(value: float | int | bool) -> str:
     """Return what a row says, as it is printed: yes or no, a number of pictures, or a share in per cent."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, int) else spell_share(value)
+    return str(value) if isinstance(value, int) else format_share(value)
 
 
-def spell_share(value: float) -> str:
+def format_share(value: float) -> str:
     """Return a share in per cent, with a decimal."""
     return f"{100 * value:.1f} %"
 
 
-def tell_promise(promise: Mapping[str, Any]) -> list[str]:
+def format_promise(promise: Mapping[str, Any]) -> list[str]:
     """Return a sentence a class: what was promised, what came of it, and the worst source."""
     words = {
         "real": ("real pictures", "source", "called fake"),
@@ -138,10 +138,10 @@ def tell_promise(promise: Mapping[str, Any]) -> list[str]:
         share = figures[PROMISES[label][0]]
         of = "never met" if figures.get("strangers") else "taken one by one"
         sentences.append(
-            f"Of {pictures} of {figures['sources']} {_plural(source, figures['sources'])} {of}, {spell_share(share)} "
-            f"{'are ' if label == 'real' else ''}{event} (promised: at most {spell_share(figures['promised'])}, "
-            f"{'kept' if figures['kept'] else 'NOT kept'}; at worst {spell_share(figures['worst_share'])}, "
-            f"{figures['worst']}), and {spell_share(figures['uncertain'])} are left without a verdict."
+            f"Of {pictures} of {figures['sources']} {_plural(source, figures['sources'])} {of}, {format_share(share)} "
+            f"{'are ' if label == 'real' else ''}{event} (promised: at most {format_share(figures['promised'])}, "
+            f"{'kept' if figures['kept'] else 'NOT kept'}; at worst {format_share(figures['worst_share'])}, "
+            f"{figures['worst']}), and {format_share(figures['uncertain'])} are left without a verdict."
         )
     return sentences
 

@@ -55,15 +55,15 @@ def to_version_1(answer: Any) -> Any:
         return [to_version_1(item) for item in answer] if _holds_objects(answer) else answer
     if not isinstance(answer, Mapping):
         return answer
-    told = {
+    renamed = {
         _OLD_KEYS.get(key, key): "uncertain" if key in _VERDICT_KEYS and value == "no_traces" else to_version_1(value)
         for key, value in answer.items()
     }
     if answer.get("verdict") == "no_traces" and "reasons" in answer:
-        told["reasons"] = [*answer["reasons"], "no_traces"]
+        renamed["reasons"] = [*answer["reasons"], "no_traces"]
     if "api" in answer:
-        told["api"] = 1
-    return told
+        renamed["api"] = 1
+    return renamed
 
 
 def deprecation_headers(path: str) -> dict[str, str]:

@@ -262,7 +262,7 @@ def judge_clip(
     return replace(judged, reasons=(*judged.reasons, *(reason for reason, holds in extra.items() if holds)))
 
 
-def spell_verdict(verdict: str) -> str:
+def format_verdict(verdict: str) -> str:
     """Return a verdict in words, small, such as `likely fake`."""
     return "no traces found" if verdict == "no_traces" else verdict.replace("_", " ")
 

@@ -15,7 +15,7 @@ from backend.cli import printable
 from chalicelib.flags import LOCAL
 from chalicelib.schema import FlagState
 from chalicelib.settings import Settings
-from chalicelib.verdicts import spell_probability, spell_verdict
+from chalicelib.verdicts import format_verdict, spell_probability
 
 if TYPE_CHECKING:
     from chalicelib.flag_desk import FlagDesk
@@ -137,7 +137,7 @@ def _walk(store: FlagStore, state: FlagState | None, limit: int, owner: str | No
 def _spell(score: Score | None) -> str:
     if score is None:
         return "–"
-    words = spell_verdict(score["verdict"])
+    words = format_verdict(score["verdict"])
     return words if score["fake_probability"] is None else f"{words} {spell_probability(score['fake_probability'])}"
 
 

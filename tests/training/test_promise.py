@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from training.promise import describe_promise, measure_promise, spell_cell, tell_promise
+from training.promise import describe_promise, format_cell, format_promise, measure_promise
 
 
 def row(label: str, source: str, verdict: str, method: str = "") -> dict[str, Any]:
@@ -70,16 +70,16 @@ def test_a_large_source_weighs_no_more_than_a_fair_one_and_a_handful_is_not_the_
 
 
 def test_the_promise_is_told_in_a_sentence_a_class() -> None:
-    real, fake = tell_promise(measure_promise([row("real", "a", "no_traces"), row("fake", "b", "no_traces")], {}))
+    real, fake = format_promise(measure_promise([row("real", "a", "no_traces"), row("fake", "b", "no_traces")], {}))
     assert real.startswith(
         "Of real pictures of 1 source taken one by one, 0.0 % are called fake (promised: at most 2.0 %,"
     )
     assert "100.0 % fall below the lower threshold" in fake
     assert "NOT kept" in fake
     assert "NOT" not in real
-    assert tell_promise({"rows": []}) == []
+    assert format_promise({"rows": []}) == []
 
 
 @pytest.mark.parametrize(("value", "words"), [(True, "yes"), (False, "no"), (12, "12"), (0.125, "12.5 %")])
 def test_a_cell_is_printed_as_what_it_is(value: float, words: str) -> None:
-    assert spell_cell(value) == words
+    assert format_cell(value) == words

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from training.contrasts import POOLED_FPR
 from training.files import replacing
-from training.promise import PROMISES, is_stranger, spell_cell, spell_share, tell_promise
+from training.promise import PROMISES, format_cell, format_promise, format_share, is_stranger
 from training.reporting.plots import draw_curves, draw_grid, draw_model, draw_shares, to_scored
 from training.reporting.summary import describe_probes, is_number, rank, spell, spell_interval, summarise_report
 from training.reporting.yardsticks import YARDSTICKS, find_published
@@ -76,9 +76,9 @@ def render(content: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], she
     environment.filters |= {
         "figure": spell,
         "interval": spell_interval,
-        "share": spell_share,
-        "cell": spell_cell,
-        "promise": tell_promise,
+        "share": format_share,
+        "cell": format_cell,
+        "promise": format_promise,
     }
     environment.tests["stranger"] = is_stranger
     models = rank(content["models"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from training.bench import TOLD_BY_ROW
 from training.contrasts import POOLED, POOLED_FPR
-from training.promise import is_stranger, spell_cell, tell_promise
+from training.promise import format_cell, format_promise, is_stranger
 from training.reporting.summary import is_number, spell, spell_interval
 
 # Columns of the table of contrasts, their widths and the figures that they hold.
@@ -54,7 +54,7 @@ def print_evaluation(entry: Mapping[str, Any]) -> str:
         _tabulate(entry),
         _tell_threshold(entry["table"]),
         *_tell_bands(entry["bands"]),
-        *_tell_promises(entry["promise"]),
+        *_format_promises(entry["promise"]),
         _sum_up(entry),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -123,7 +123,7 @@ def _tell_bands(bands: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     return tables
 
 
-def _tell_promises(promises: Mapping[str, Any]) -> list[str]:
+def _format_promises(promises: Mapping[str, Any]) -> list[str]:
     """Return a table a medium of what its verdicts are for each source, and whether the promise is kept."""
     tables = []
     for medium, title in MEDIA.items():
@@ -132,14 +132,14 @@ def _tell_promises(promises: Mapping[str, Any]) -> list[str]:
             continue
         lines = [f"{title:<{TITLE}}" + "".join(f"{name:>{wide}}" for name, wide, _ in PROMISE_COLUMNS)]
         lines += [_lay_out_promise(row) for row in rows]
-        sentences = [textwrap.fill(sentence, LONGEST_LINE) for sentence in tell_promise(promises[medium])]
+        sentences = [textwrap.fill(sentence, LONGEST_LINE) for sentence in format_promise(promises[medium])]
         tables.append("\n".join([*lines, *sentences]))
     return tables
 
 
 def _lay_out_promise(row: Mapping[str, Any]) -> str:
     name = f"{row['label']}: {row['source']}" + (", never met" if is_stranger(row) else "")
-    cells = [spell_cell(row[key]) for _, _, key in PROMISE_COLUMNS]
+    cells = [format_cell(row[key]) for _, _, key in PROMISE_COLUMNS]
     wide = [width for _, width, _ in PROMISE_COLUMNS]
     name = name if len(name) <= TITLE else name[: TITLE - 1] + "…"
     return f"{name:<{TITLE}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, wide, strict=True))

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from chalicelib.schema import PictureVerdict
-from chalicelib.verdicts import spell_verdict
+from chalicelib.verdicts import format_verdict
 from training.files import replacing
 
 # Codes of what went wrong, in words for the operator; others stand as they are.
@@ -54,7 +54,7 @@ def render(content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"words": _spell_code, "verdict": spell_verdict, "percent": _spell_percent}
+    environment.filters |= {"words": _spell_code, "verdict": format_verdict, "percent": _spell_percent}
     verdicts = get_args(PictureVerdict)
     counts = {(row["before"], row["after"]): row["pictures"] for row in content["verdicts"]}
     grid = [(old, [(new, counts.get((old, new), 0)) for new in verdicts]) for old in verdicts]

@@ -17,8 +17,8 @@
  * @returns {{seen: Generator[], unseen: Generator[]}} what is not whole is left out
  */
 export function listGenerators(metrics) {
-  const told = metrics?.generators;
-  const whole = (Array.isArray(told) ? told : []).filter(isGenerator);
+  const generators = metrics?.generators;
+  const whole = (Array.isArray(generators) ? generators : []).filter(isGenerator);
   return { seen: whole.filter(({ seen }) => seen), unseen: whole.filter(({ seen }) => !seen) };
 }
 

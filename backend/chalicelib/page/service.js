@@ -147,13 +147,13 @@ export class Service {
     const place = new URL(upload.url, this.base ? `${this.base}/` : location.href);
     await send(place.href, upload.headers, video, stop);
     for (;;) {
-      const told = await ask(this, `v2/uploads/${encodeURIComponent(id)}`, { method: "GET" }, { stop });
-      if (told?.state === "done" && isVerdict(told.check)) return told.check;
-      if (told?.state === "failed") {
-        const kind = nameFailure(told.status, { body: told, check: true });
-        throw new CheckFailure(kind, { explanation: told.error?.message });
+      const uploaded = await ask(this, `v2/uploads/${encodeURIComponent(id)}`, { method: "GET" }, { stop });
+      if (uploaded?.state === "done" && isVerdict(uploaded.check)) return uploaded.check;
+      if (uploaded?.state === "failed") {
+        const kind = nameFailure(uploaded.status, { body: uploaded, check: true });
+        throw new CheckFailure(kind, { explanation: uploaded.error?.message });
       }
-      onProgress({ step: "checking", part: Number(told?.progress ?? 0) });
+      onProgress({ step: "checking", part: Number(uploaded?.progress ?? 0) });
       await pause(POLL_MS, stop);
     }
   }
