@@ -205,11 +205,15 @@ class FaceBatches(keras.utils.PyDataset):
         the halves of a forged pair do: then nothing but what made the fake tells the two apart.
         """
         original = self._originals.get(fake)
-        if original is not None and self.pictures[original].shape == self.pictures[fake].shape:
-            box = self._faces[self._samples[original].path].box
-            framing = self._frame(box, self.pictures[original].shape, rng)
-            seed = int(rng.integers(2**63))
-            shown = [(index, box, framing, np.random.default_rng(seed)) for index in (original, fake)]
+        if original is not None:
+            same = self.pictures[original].shape == self.pictures[fake].shape
+            drawn, seed = int(rng.integers(2**63)), int(rng.integers(2**63))
+            shown = []
+            for index in (original, fake):
+                # Pictures of one size lie on one another; of two sizes, each was cut round its own face.
+                box = self._faces[self._samples[original if same else index].path].box
+                framing = self._frame(box, self.pictures[index].shape, np.random.default_rng(drawn))
+                shown.append((index, box, framing, np.random.default_rng(seed)))
         else:
             boxes = [self._faces[self._samples[index].path].box for index in (real, fake)]
             framings = [
@@ -250,11 +254,15 @@ class FaceBatches(keras.utils.PyDataset):
 def find_originals(samples: Sequence[Sample]) -> dict[int, int]:
     """Return of each collected fake, by index, the index of the photo that it was made of, where that is known.
 
-    It is known where a group, such as an original and what was made of it, holds a single real picture.
+    It is known where the manifest states it, and where a group, such as an original and what was made of it, holds a
+    single real picture.
     """
+    places = {sample.path: index for index, sample in enumerate(samples)}
     reals: dict[str, list[int]] = {}
     for index, sample in enumerate(samples):
         if not sample.label:
             reals.setdefault(sample.group, []).append(index)
     sole = {group: indices[0] for group, indices in reals.items() if len(indices) == 1}
-    return {i: sole[sample.group] for i, sample in enumerate(samples) if sample.label and sample.group in sole}
+    # An original without a face is not among the samples that a training takes.
+    stated = {i: places[each.original] for i, each in enumerate(samples) if each.original in places}
+    return {i: sole[sample.group] for i, sample in enumerate(samples) if sample.label and sample.group in sole} | stated

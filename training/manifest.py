@@ -39,6 +39,7 @@ class Sample:
         group: pictures of one group (a person, a pair, a video) never lie on both sides of a split.
         split: "train", "validation" or "test" where the manifest says so, "" where it leaves it to us.
         weight: how much it counts in a training, beside others of its class.
+        original: path of the real picture that a fake was made of, "" where that is not known.
     """
 
     path: str
@@ -48,17 +49,18 @@ class Sample:
     group: str
     split: str = ""
     weight: float = 1.0
+    original: str = ""
 
 
 def read_manifest(manifest: Path) -> list[Sample]:
     """Read a faces CSV with the columns `path` and `label`, and optionally `source`, `method`, `group`, `split`,
-    `weight`.
+    `weight`, `original`.
 
     An empty `source` becomes the picture's top folder; an empty `group` makes the picture its own group.
 
     Raises:
         ManifestError: the file is missing, has no such columns, an unknown label or split, a weight that is no
-            positive number, or a path twice.
+            positive number, a path twice, or an original that is no real picture of the file.
     """
     try:
         with manifest.open(newline="", encoding="utf-8") as file:
@@ -74,6 +76,10 @@ def read_manifest(manifest: Path) -> list[Sample]:
         if sample.path in seen:
             raise ManifestError(f"{manifest} names {sample.path} more than once.")
         seen.add(sample.path)
+    reals = {sample.path for sample in samples if not sample.label}
+    for sample in samples:
+        if sample.original and sample.original not in reals:
+            raise ManifestError(f"{manifest}: the original of {sample.path} is no real picture of the file.")
     return samples
 
 
@@ -97,6 +103,7 @@ def _parse(row: dict[str, str | None], manifest: Path, line: int) -> Sample:
         group=(row.get("group") or "").strip() or path,
         split=SPLITS[split],
         weight=_parse_weight((row.get("weight") or "").strip(), manifest, line),
+        original=(row.get("original") or "").strip(),
     )
 
 

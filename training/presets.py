@@ -211,6 +211,13 @@ _PRESETS = (
         recipe=Recipe(architecture="traces", map_weight=0.4, fine=0.6),
     ),
     Preset(
+        name="efficientnet-lite",
+        project="ours",
+        title="EfficientNet-Lite0, larger than the student, trained as it is; start: --weights of its published file",
+        published="",
+        recipe=Recipe(architecture="efficientnet-lite", phases=(Phase(12, 3e-4, "adamw", "cosine"),), weights="none"),
+    ),
+    Preset(
         name="high-pass",
         project="ours",
         title="a member that sees residuals of high-pass filters only, trained as the student is",

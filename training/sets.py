@@ -17,7 +17,7 @@ from training.levels import name_clips
 from training.manifest import COLLECTIONS, LABELS, ManifestError, Sample, read_manifest
 
 FACES = "faces.csv"
-COLUMNS = ("path", "label", "method", "source", "group", "split", "weight", "clip")
+COLUMNS = ("path", "label", "method", "source", "group", "split", "weight", "clip", "original")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,8 @@ def _to_row(sample: Sample, clip: str, name: str) -> list[Any]:
     label = next(word for word, number in LABELS.items() if number == sample.label)
     # A picture that is its own group is named after its path.
     group = path if sample.group == sample.path else sample.group
-    return [path, label, sample.method, sample.source, group, sample.split, sample.weight, clip and f"{name}/{clip}"]
+    clip, original = (there and f"{name}/{there}" for there in (clip, sample.original))
+    return [path, label, sample.method, sample.source, group, sample.split, sample.weight, clip, original]
 
 
 def _read_found(each: FaceSet) -> list[list[str]]:

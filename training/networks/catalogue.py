@@ -13,6 +13,7 @@ import keras
 
 from training.networks.applications import APPLICATIONS, build_application
 from training.networks.cnn import build_cnn_128, build_cnn_224
+from training.networks.efficientnet_lite import MULTIPLE, build_efficientnet_lite
 from training.networks.high_pass import build_high_pass
 from training.networks.loading import load_network
 from training.networks.mesonet import build_meso4, build_meso_inception4
@@ -62,6 +63,15 @@ _OURS = [
         16,
     ),
     Architecture("high-pass", "the student on noise residuals alone: a member", 160, 32, build_high_pass, 16),
+    Architecture(
+        "efficientnet-lite",
+        "EfficientNet-Lite0 under two heads: larger than the student, and as fit for int8",
+        224,
+        MULTIPLE,
+        build_efficientnet_lite,
+        MULTIPLE,
+        pretrained=False,
+    ),
 ]
 _PUBLISHED = [
     Architecture(name, each.about, each.side, each.least_side, partial(build_application, name))
