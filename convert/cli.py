@@ -8,7 +8,7 @@ import click
 
 from chalicelib.errors import UnmaskError
 from chalicelib.settings import MODELS, Settings
-from training.commands.options import EXISTING_FILE, ROOTS, ROWS, SETS, open_sets
+from training.commands.options import EXISTING_FILE, LEFT_OUT_RUNS, ROOTS, ROWS, SETS, open_sets
 
 MODELS_FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -59,14 +59,7 @@ def faces(out: Path) -> None:
     show_default=True,
     help="Try degraded pictures for the card, too; minutes.",
 )
-@click.option(
-    "--left-out-run",
-    "left_out_runs",
-    multiple=True,
-    type=EXISTING_FILE,
-    help="Scores of a network trained without some families: what `unmask evaluate --json` wrote, or a CSV; "
-    "repeatable. The lower threshold then keeps its promise for these families too.",
-)
+@LEFT_OUT_RUNS
 def detector(
     network: Path,
     faces: tuple[Path, ...],

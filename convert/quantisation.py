@@ -48,7 +48,7 @@ class Loss:
 class Quantiser:
     """A trained network with the ranges of its activations, from which several int8 models can be made.
 
-    Weights are quantised per channel, activations per tensor over ranges by min/max. The head, one 1×1 convolution
+    Weights are quantised per channel, activations per tensor over ranges by min/max. The head, 1×1 convolutions
     over a few places, stays in float: that costs nothing there, while 256 steps for the whole range of logits would
     cost up to two points of probability.
     """
@@ -103,15 +103,15 @@ def quantise(network: keras.Model, crops: np.ndarray, float_operators: int = 0) 
 
 
 def _tensors_in_float(model: bytes, leading: int) -> list[str]:
-    """Return the names of what the first operators, the last convolution and the mean after it put out."""
+    """Return the names of what the first operators put out, and the head: all whose answer has one channel."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
-    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
+    tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     operators = [op for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"]
-    head = {op["op_name"]: op for op in operators if op["op_name"] in ("CONV_2D", "MEAN")}
-    return [names[op["outputs"][0]] for op in (*operators[:leading], *head.values())]
+    answers = [tensors[op["outputs"][0]] for op in operators]
+    return [each["name"] for place, each in enumerate(answers) if place < leading or each["shape"][-1:].tolist() == [1]]
 
 
 def measure_loss(

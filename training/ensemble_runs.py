@@ -20,6 +20,7 @@ from training.ensembles import Weighing, find_weights, join, score_apart
 from training.evaluation import to_json
 from training.faces import FOUND, begin_cache, locate_faces
 from training.files import hash_file, replacing
+from training.left_out_runs import LeftOutRun
 from training.levels import name_clips
 from training.manifest import Sample, read_manifest
 from training.members import CARD, NETWORK, Member, agree_on_split, find_member, read_rule
@@ -41,6 +42,7 @@ def build_ensemble(
     average: bool = False,
     space: str = "probability",
     objective: str = "auc",
+    left_out_runs: Sequence[LeftOutRun] = (),
     seed: int | None = None,
     settings: Settings | None = None,
     report: Callable[[str], None] = lambda line: None,
@@ -59,6 +61,8 @@ def build_ensemble(
         average: let all members weigh the same.
         space: where the mean is taken, "probability" or "logit".
         objective: what the weights serve, "auc" or "log_loss".
+        left_out_runs: scores by networks like the members that were trained without some families of fakes; the lower
+            threshold is then also as low as these ask for.
         seed: of the split; that of the members' records where None.
         settings: limits and models of decoding and face finding; the defaults when None.
         report: receives lines for a person.
@@ -132,7 +136,7 @@ def build_ensemble(
         for i, (member, own) in enumerate(zip(members, networks, strict=True))
     ]
     clips = name_clips(kept, manifest)[0]
-    card = _make_card(network, run, rows, views, kept, clips, rule, (faces, root, settings))
+    card = _make_card(network, run, rows, views, kept, clips, rule, left_out_runs, (faces, root, settings))
     with replacing(run / NETWORK) as unfinished:
         network.save(unfinished)
     halve(run / NETWORK)
@@ -219,6 +223,7 @@ def _make_card(
     samples: Sequence[Sample],
     clips: Mapping[str, str],
     rule: ViewRule,
+    left_out_runs: Sequence[LeftOutRun],
     reading: tuple[Any, Path, Settings],
 ) -> dict[str, Any]:
     """Score the validation part with the ensemble as it is saved, calibrate it, and say what it is."""
@@ -237,6 +242,7 @@ def _make_card(
         [sample.group for sample in samples],
         [clips.get(sample.path, "") for sample in samples],
         [sample.method for sample in samples],
+        left_out_runs,
     )
     calibration = fitted.calibrations
     probabilities = np.array([calibration.picture.probability(float(logit)) for logit in logits])

@@ -144,3 +144,41 @@ def test_whose_original_is_not_sure_has_none() -> None:
     rows = [(0, "a"), (1, "a"), (1, "a"), (0, "b"), (0, "b"), (1, "b"), (1, "c"), (0, "d")]
     samples = [Sample(f"{i}.png", label, "some", "", group) for i, (label, group) in enumerate(rows)]
     assert find_originals(samples) == {1: 0, 2: 0}
+
+
+def test_an_original_that_the_manifest_states_counts_before_the_group() -> None:
+    rows = [(0, ""), (0, ""), (1, "1.png"), (1, "gone.png"), (1, "")]
+    samples = [Sample(f"{i}.png", label, "some", "", "one", original=stated) for i, (label, stated) in enumerate(rows)]
+    assert find_originals(samples) == {2: 1}
+
+
+def test_halves_of_two_sizes_are_framed_and_degraded_alike(tmp_path: Path) -> None:
+    """The fake is the original with a margin round it: each is framed round its own face, which is the same."""
+    rng = np.random.default_rng(0)
+    rows = ["path,label,source,group,original"]
+    faces = {}
+    points = ((45, 50), (75, 50), (60, 65), (48, 78), (72, 78))
+    for number in range(4):
+        pixels = cv2.GaussianBlur(rng.integers(0, 256, (200, 200, 3), np.uint8), (0, 0), 3)
+        cv2.imwrite(str(tmp_path / f"real{number}.png"), pixels)
+        cv2.imwrite(str(tmp_path / f"fake{number}.png"), np.pad(pixels, ((20, 20), (20, 20), (0, 0))))
+        rows += [f"real{number}.png,real,reals,all,", f"fake{number}.png,fake,fakes,all,real{number}.png"]
+        for name, shift in (("real", 40), ("fake", 60)):
+            moved = tuple((x + shift, y + shift) for x, y in points)
+            faces[f"{name}{number}.png"] = LocatedFace((30.0 + shift, 30.0 + shift, 60.0, 60.0), moved)
+    (tmp_path / "faces.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    batches = FaceBatches(
+        read_manifest(tmp_path / "faces.csv"),
+        faces,
+        tmp_path,
+        side=48,
+        batch_size=8,
+        weights={},
+        mix=Mix(0.0),
+        settings=Settings(),
+        seed=0,
+    )
+    drawn = [view for step in range(4) for view in batches.draw(step)]
+    for real, fake in zip(drawn[::2], drawn[1::2], strict=True):
+        assert fake.sample.original == real.sample.path
+        assert np.array_equal(real.view, fake.view)

@@ -239,6 +239,24 @@ def test_an_average_weighs_all_members_alike(collection: Path, runs: dict[str, P
     assert "plain average" not in output
 
 
+def test_its_promise_rests_on_families_that_a_sister_network_was_trained_without(
+    collection: Path, made: tuple[Path, str], runs: dict[str, Path], tmp_path: Path
+) -> None:
+    chance, rows = np.random.default_rng(0), ["label,source,method,group,logit,left_out"]
+    for number in range(60):
+        rows.append(f"real,street,,{number},{chance.normal(-2, 1)},0")
+        rows.append(f"fake,lab,known,known {number},{chance.normal(3, 1)},0")
+        rows.append(f"fake,lab,new,new {number},{chance.normal(-1.5, 1)},1")
+    scores = tmp_path / "scores.csv"
+    scores.write_text("\n".join(rows) + "\n")
+    members = (runs["noise"], runs["reversed"], runs["bare"])
+    code, output = run(collection, tmp_path / "out", *members, options=("--left-out-run", str(scores)))
+    assert code == 0, output
+    careful, plain = (json.loads((folder / "card.json").read_text()) for folder in (tmp_path / "out", made[0]))
+    careful_words, plain_words = (card["promise"]["picture"]["rests_on"] for card in (careful, plain))
+    assert careful_words == f"{plain_words}, 1 of them by networks trained without them"
+
+
 def test_members_that_look_at_native_size_do_so_together(
     collection: Path, runs: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -57,6 +57,20 @@ def test_a_weight_is_read_and_is_1_where_none_is_stated(tmp_path: Path) -> None:
     assert [sample.weight for sample in read_manifest(manifest)] == [2.5, 1]
 
 
+def test_the_real_picture_that_a_fake_was_made_of_is_read(tmp_path: Path) -> None:
+    manifest = tmp_path / "faces.csv"
+    manifest.write_text("path,label,original\nb.jpg,fake,a.jpg\na.jpg,real,\n")
+    assert [sample.original for sample in read_manifest(manifest)] == ["a.jpg", ""]
+
+
+@pytest.mark.parametrize("original", ["none.jpg", "b.jpg"])
+def test_an_original_that_is_no_real_picture_of_the_manifest_is_refused(tmp_path: Path, original: str) -> None:
+    manifest = tmp_path / "faces.csv"
+    manifest.write_text(f"path,label,original\na.jpg,fake,{original}\nb.jpg,fake,\n")
+    with pytest.raises(ManifestError, match=r"the original of a\.jpg"):
+        read_manifest(manifest)
+
+
 def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="cannot be read"):
         read_manifest(tmp_path / "none.csv")

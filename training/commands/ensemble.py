@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from training.commands.options import FACES, ROOT
+from training.commands.options import FACES, LEFT_OUT_RUNS, ROOT
 
 
 @click.command()
@@ -37,6 +37,7 @@ from training.commands.options import FACES, ROOT
     show_default=True,
     help="What the weights serve.",
 )
+@LEFT_OUT_RUNS
 @click.option("--seed", type=int, help="Seed of the split.  [default: that of the members' records]")
 @click.option("--out", default="runs/ensemble", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 def ensemble(
@@ -46,6 +47,7 @@ def ensemble(
     average: bool,
     space: str,
     objective: str,
+    left_out_runs: tuple[Path, ...],
     seed: int | None,
     out: Path,
 ) -> None:
@@ -62,6 +64,7 @@ def ensemble(
     from chalicelib.settings import Settings
     from training.ensemble_runs import build_ensemble
     from training.files import WriteFailed
+    from training.left_out_runs import read_left_out_run
 
     try:
         build_ensemble(
@@ -72,6 +75,7 @@ def ensemble(
             average=average,
             space=space,
             objective=objective,
+            left_out_runs=[read_left_out_run(path) for path in left_out_runs],
             seed=seed,
             settings=Settings.from_environment(),
             report=click.echo,

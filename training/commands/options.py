@@ -42,6 +42,14 @@ ROWS = click.option(
     help="A row of the table: fakes of these sources or methods, apart by commas, against the reals of these sources, "
     "or against all. Repeatable; without it, each source against all reals and against its own.",
 )
+LEFT_OUT_RUNS = click.option(
+    "--left-out-run",
+    "left_out_runs",
+    multiple=True,
+    type=EXISTING_FILE,
+    help="Scores of a network trained without some families: what `unmask evaluate --json` wrote, or a CSV; "
+    "repeatable. The lower threshold then keeps its promise for these families too.",
+)
 
 
 def open_sets(faces: Sequence[Path], roots: Sequence[Path], folder: Path | None = None) -> tuple[Path, Path]:

