@@ -18,7 +18,7 @@ from training.faces import LocatedFace
 from training.forgeries.mix import Mix
 from training.levels import name_clips
 from training.manifest import Sample
-from training.native_views import post
+from training.posting import post
 from training.recipe import Recipe
 
 # Crops of each class over which the ranges of activations are taken, each as it is and once degraded.
@@ -79,7 +79,10 @@ class Views:
         for index, sample in enumerate(samples):
             pixels = decode((self.root / sample.path).read_bytes(), self.settings).pixels
             rng = np.random.default_rng((self.seed, index))
-            picture, box = post(pixels, self.faces[sample.path].box, rng)
+            picture = post(pixels, rng)
+            x, y, width, height = self.faces[sample.path].box
+            across, down = picture.shape[1] / pixels.shape[1], picture.shape[0] / pixels.shape[0]
+            box = (x * across, y * down, width * across, height * down)
             posted.append(cut_views(picture, box, self.side, self.rule))
         return [*served, *posted]
 

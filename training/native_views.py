@@ -18,7 +18,7 @@ from training.augmentation import DOWN_FILTERS, encode, recolour, sharpen
 # How much the region round a face may take in, as `augmentation.MARGINS`, and its shift.
 MARGINS = (0.15, 0.35)
 SHIFT = 0.08
-# How often a picture was shrunk before it was posted, and by how much.
+# How often a picture was shrunk, and by how much.
 SHRUNK = 0.5
 SHRINK = (0.5, 1.0)
 # How often it was a JPEG before that, as photos are, and of which quality; and how often it is saved once more.
@@ -117,24 +117,3 @@ def render_native(pixels: np.ndarray, framing: NativeFraming, rng: np.random.Gen
     if rng.random() < SAVED:
         view = encode(view, int(rng.integers(*QUALITIES)), ".jpg" if rng.random() < 0.8 else ".webp")
     return np.ascontiguousarray(view)
-
-
-def post(
-    pixels: np.ndarray, box: tuple[float, float, float, float], rng: np.random.Generator
-) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """Let a picture go through what a place to post it does: every other time smaller, always saved once more.
-
-    Args:
-        pixels: uint8 RGB [H, W, 3].
-        box: x, y, width, height of the face, px.
-        rng: the only source of chance.
-
-    Returns:
-        uint8 RGB [h, w, 3], and where the face is in it.
-    """
-    scale = rng.uniform(*SHRINK) if rng.random() < SHRUNK else 1.0
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    picture = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA) if scale < 1 else pixels
-    posted = encode(picture, int(rng.integers(*QUALITIES)), ".jpg")
-    x, y, across, down = box
-    return posted, (x * scale, y * scale, across * scale, down * scale)

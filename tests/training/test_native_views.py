@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.native_views import draw_native_framing, post, render_native
+from training.native_views import draw_native_framing, render_native
 
 BOX = (60.0, 50.0, 120.0, 140.0)
 
@@ -60,16 +60,3 @@ def test_both_halves_of_a_pair_go_through_the_same() -> None:
     mask = framing.apply(np.ones(pixels.shape[:2], np.float32))
     assert mask.shape == (64, 64)
     assert mask.min() == pytest.approx(1)
-
-
-def test_a_posted_picture_carries_its_face_along() -> None:
-    pixels, shapes = picture(), set()
-    for seed in range(20):
-        posted, box = post(pixels, BOX, np.random.default_rng(seed))
-        shapes.add(posted.shape)
-        assert posted.dtype == np.uint8
-        assert not (posted.shape == pixels.shape and np.array_equal(posted, pixels))
-        assert box[0] / posted.shape[1] == pytest.approx(BOX[0] / 300, abs=0.01)
-        assert 150 <= posted.shape[0] <= 300
-    assert pixels.shape in shapes
-    assert len(shapes) > 5
