@@ -30,7 +30,7 @@ CLEAN = "clean"
 # Pictures of the degradation grid, which multiplies the work by their number.
 GRID_PICTURES = 400
 # Degradations whose cost is told row by row of the table, which takes more pictures.
-TOLD_BY_ROW = ("JPEG 50", "half size")
+TOLD_BY_ROW = ("JPEG 50", "half size", "1,080 px, JPEG 75")
 TOLD_PICTURES = 2000
 # Raised when what is remembered would no longer be what is computed.
 VERSION = 2

@@ -21,6 +21,8 @@ from training.scoring import Alter
 DOUBLE = (50, 85)
 BLOCK_SHIFT = 3
 WEBP_QUALITY = 50
+# What a social network makes of a photo: longest side, px, and quality.
+POSTED_SIDE, POSTED_QUALITY = 1080, 75
 # H.264 is encoded in the colour format of nearly every clip, which halves both sides of colour.
 FFMPEG = ("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-threads", "1")
 FFMPEG_SECONDS = 120
@@ -45,6 +47,7 @@ def degradations() -> dict[str, Alter]:
         "JPEG 30": _each(partial(to_jpeg, quality=30)),
         "half size": _each(partial(to_smaller, factor=2)),
         "quarter size": _each(partial(to_smaller, factor=4)),
+        "1,080 px, JPEG 75": _each(to_post),
         "double JPEG": _each(to_double_jpeg),
         "WebP 50": _each(to_webp),
         "H.264 CRF 23": partial(to_h264, crf=23),
@@ -71,6 +74,16 @@ def to_smaller(pixels: np.ndarray, factor: int) -> bytes:
     height, width = pixels.shape[:2]
     size = max(1, width // factor), max(1, height // factor)
     return _to_png(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+
+
+def to_post(pixels: np.ndarray) -> bytes:
+    """Shrink to a longest side of `POSTED_SIDE` where it is longer, and save as a JPEG, as social networks do."""
+    height, width = pixels.shape[:2]
+    factor = POSTED_SIDE / max(height, width)
+    if factor < 1:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return to_jpeg(pixels, POSTED_QUALITY)
 
 
 def to_double_jpeg(pixels: np.ndarray) -> bytes:

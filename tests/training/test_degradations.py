@@ -50,6 +50,14 @@ def test_each_step_of_a_ladder_harms_more(ladder: list[str], faces: list[np.ndar
     assert 25 < closest[-1] < closest[0] < 45
 
 
+def test_a_post_shrinks_large_pictures_alone(portrait: np.ndarray) -> None:
+    large = np.tile(portrait, (5, 5, 1))[:1500, :2160]
+    small, same = apply("1,080 px, JPEG 75", [large, portrait])
+    assert small.shape == (750, 1080, 3)
+    assert same.shape == portrait.shape
+    assert 28 < closeness(same, portrait) < 42
+
+
 def test_webp_and_a_second_jpeg_change_the_picture_but_not_what_it_shows(faces: list[np.ndarray]) -> None:
     for webp, twice, face in zip(apply("WebP 50", faces), apply("double JPEG", faces), faces, strict=True):
         assert 28 < closeness(webp, face) < 40
