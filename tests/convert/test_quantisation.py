@@ -12,6 +12,7 @@ import pytest
 from chalicelib.detector import normalise
 from chalicelib.runtime import load_interpreter
 from convert.quantisation import Loss, Quantiser, compare_kernels, measure_loss, quantise
+from training.networks.efficientnet_lite import build_efficientnet_lite
 from training.networks.student import add_evidence
 
 
@@ -93,6 +94,18 @@ def test_the_trunk_is_int8_and_the_head_and_what_is_asked_for_are_float(
     assert {kind for _, kind in operators[:leading]} <= {np.float32}
     assert {kind for _, kind in operators[leading + 1 : -2]} == {np.int8}
     assert len(operators) > 40
+
+
+def test_both_heads_of_a_network_with_two_are_float(crops: np.ndarray, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    path = tmp_path / "detector.tflite"
+    path.write_bytes(quantise(build_efficientnet_lite(32), crops[:8, :32, :32]))
+    operators = types_of_operators(path)
+    # Between a head and the mean the deeper map is enlarged and both are added.
+    in_float = [name for name, kind in operators if kind == np.float32]
+    assert in_float.count("CONV_2D") == 2
+    assert (in_float[-2:], "DEPTHWISE_CONV_2D" in in_float) == (["ADD", "MEAN"], False)
+    assert [kind for _, kind in operators].count(np.int8) > 40
 
 
 def test_models_of_one_quantiser_are_those_of_many(student: keras.Model, crops: np.ndarray, model: Path) -> None:
